@@ -1,0 +1,146 @@
+/**
+ * The world outside as interfaces: time, randomness, disk, sockets, background work.
+ *
+ *      everything else ──► Clock, Random, Disk, Net, Background ──┬── server/host/   Node (the only I/O there is)
+ *                                                                 └── test doubles   seeded, virtual, without sleeps
+ *
+ *  I1  Nothing below server/host asks Node for time, randomness, files or sockets.
+ *  I2  Times are milliseconds since 1970 (`nowMs`) or milliseconds of a clock that never goes back (`monotonicMs`).
+ *  I3  A failure of the world is a typed fault with operation, path and cause (see faults.ts).
+ */
+
+/** Time, and work that is put off. */
+export interface Clock {
+  /** Wall time in whole ms since 1970. May jump. */
+  nowMs(): number;
+  /** Fractional ms since an arbitrary point; never goes back. */
+  monotonicMs(): number;
+  /** Runs `task` once after `delayMs`; `keepAlive` false does not hold the process. */
+  after(delayMs: number, task: () => void): Timer;
+  /** Runs `task` once when the events that are already waiting have been served. */
+  soon(task: () => void): void;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Random {
+  /** A whole number in [0, 2^32). */
+  uint32(): number;
+  /** Fills `target` with bytes fit for secrets. */
+  fill(target: Uint8Array): void;
+}
+
+/** An open file. Synchronous: callers that must not hold the event loop use it in Background work or in small slices. */
+export interface DiskFile {
+  readonly path: string;
+  /** Reads up to `length` bytes to `target[offset...]`; returns how many, 0 at the end. Throws DiskFault. */
+  read(target: Uint8Array, offset: number, length: number): number;
+  /** Reads at `position` without moving the file's own position. */
+  readAt(target: Uint8Array, offset: number, length: number, position: number): number;
+  /** Writes all of `source[offset...offset+length]` at the end. Throws DiskFault when it cannot. */
+  write(source: Uint8Array, offset: number, length: number): void;
+  /** Returns when the data is on the device. */
+  sync(): void;
+  truncate(bytes: number): void;
+  /** Size in bytes. */
+  size(): number;
+  close(): void;
+}
+
+export type OpenMode = "read" | "create" | "append" | "modify";
+
+export interface FileStatus {
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  readonly isDirectory: boolean;
+}
+
+export interface Disk {
+  /** `create` truncates what is there, `append` creates what is not. Throws DiskFault. */
+  open(path: string, mode: OpenMode): DiskFile;
+  /** Undefined when nothing is there; throws DiskFault for every other failure. */
+  status(path: string): FileStatus | undefined;
+  list(directory: string): string[];
+  makeDirectory(path: string): void;
+  /** Atomic on one file system. */
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  /** Makes renames and new names in `directory` survive a crash. */
+  syncDirectory(directory: string): void;
+}
+
+/** One accepted connection, as the layers above see it. */
+export interface Connection {
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** Descriptor number for CLIENT LIST, -1 when unknown. */
+  readonly descriptor: number;
+  readonly isUnixSocket: boolean;
+  /** Bytes that were written here and that the system has not taken yet. */
+  pendingBytes(): number;
+  /**
+   * Sends `bytes[start...end]`. Returns true when they have left and the caller may use the memory again at once;
+   * false when the connection keeps them until they are gone: then the caller must give the memory away.
+   */
+  write(bytes: Uint8Array, start: number, end: number): boolean;
+  /** Sends what is pending, then closes. */
+  end(): void;
+  /** Closes at once; what is pending is lost. */
+  destroy(): void;
+  setKeepAlive(enabled: boolean, intervalSeconds: number): void;
+}
+
+/** What a connection tells its owner. `bytes` is only valid during the call. */
+export interface ConnectionHandler {
+  onData(bytes: Uint8Array, length: number): void;
+  /** Once, whatever ended it. */
+  onClose(reason: string): void;
+}
+
+export interface Listener {
+  /** The TCP port that was given (port 0 asks for any), 0 for a unix socket. */
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  /** Octal permission bits of the unix socket, 0 leaves the system's. */
+  readonly pathMode?: number;
+  readonly backlog: number;
+}
+
+export interface Net {
+  /** Calls `accept` for every connection; it returns the handler. Rejects with NetFault when it cannot listen. */
+  listen(options: ListenOptions, accept: (connection: Connection) => ConnectionHandler): Promise<Listener>;
+}
+
+/** A job in another thread (or, in a virtual world, in this one). Messages are structured clones; `transfer` moves buffers. */
+export interface BackgroundJob {
+  post(message: unknown, transfer?: ArrayBuffer[]): void;
+  onMessage(receive: (message: unknown) => void): void;
+  /** The job failed by itself; no message follows. */
+  onFailure(receive: (error: Error) => void): void;
+  end(): void;
+}
+
+export interface Background {
+  /** Starts the job registered under `name` in server/host/background-main.ts. */
+  start(name: string): BackgroundJob;
+}
+
+/** All of it, handed to the composition root once. */
+export interface Host {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly net: Net;
+  readonly background: Background;
+  readonly processId: number;
+  /** Memory of the process in bytes as the system counts it. */
+  residentBytes(): number;
+}
