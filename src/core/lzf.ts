@@ -1,0 +1,156 @@
+/**
+ * LZF, the compression of long strings in RDB files.
+ *
+ *      000LLLLL                      L + 1 bytes follow as they are                       (1 to 32)
+ *      LLLOOOOO oooooooo             L + 2 bytes again from O·256 + o + 1 bytes back      (3 to 8)
+ *      111OOOOO llllllll oooooooo    l + 9 bytes again from that far back                 (9 to 264)
+ *
+ *  I1  Compressing writes nothing outside [targetStart, targetStart + targetMax).
+ *  I2  Decompressing reads and writes nothing outside its two ranges, whatever the input holds.
+ *  I3  The compressor's table holds positions of earlier inputs too; those below `base` mean "nothing".
+ *  Source: the format as liblzf documents it.
+ */
+
+const TABLE_BITS = 14;
+const DISTANCE_MAX = 8192;
+const MATCH_MIN = 3;
+const MATCH_MAX = 264;
+const RUN_MAX = 32;
+const BASE_MAX = 2 ** 30;
+
+/** Holds the memory that compressing needs, so that it is allocated once. */
+export class LzfCompressor {
+  private readonly table: Int32Array;
+  private base: number;
+
+  constructor() {
+    this.table = new Int32Array(1 << TABLE_BITS);
+    this.base = 1;
+  }
+
+  /**
+   * Compresses `source[start ... start+length)` to `target[targetStart ...]`. Returns the bytes written, 0 when they would be
+   * more than `targetMax` (also for empty input). O(length).
+   */
+  compress(
+    source: Uint8Array,
+    start: number,
+    length: number,
+    target: Uint8Array,
+    targetStart: number,
+    targetMax: number,
+  ): number {
+    if (this.base + length >= BASE_MAX) {
+      this.table.fill(0);
+      this.base = 1;
+    }
+    const table = this.table;
+    const shift = this.base - start; // position in source + shift = value in the table
+    this.base += length;
+    const end = start + length;
+    const matchEnd = end - 2;
+    const targetEnd = targetStart + targetMax;
+    const base = shift + start;
+    let at = start;
+    let runStart = start;
+    let to = targetStart;
+    while (at < matchEnd) {
+      const three = source[at]! | (source[at + 1]! << 8) | (source[at + 2]! << 16);
+      const slot = Math.imul(three, 0x9e3779b1) >>> (32 - TABLE_BITS);
+      const value = table[slot]!;
+      table[slot] = at + shift;
+      const from = value - shift;
+      if (
+        value < base ||
+        at - from > DISTANCE_MAX ||
+        source[from] !== source[at] ||
+        source[from + 1] !== source[at + 1] ||
+        source[from + 2] !== source[at + 2]
+      ) {
+        at++;
+        continue;
+      }
+      const longest = Math.min(MATCH_MAX, end - at);
+      let match = MATCH_MIN;
+      while (match < longest && source[from + match] === source[at + match]) match++;
+      to = writeRuns(source, runStart, at, target, to, targetEnd - 3);
+      if (to === 0) return 0;
+      const distance = at - from - 1;
+      if (match < 9) {
+        target[to++] = ((match - 2) << 5) | (distance >>> 8);
+      } else {
+        target[to++] = 0xe0 | (distance >>> 8);
+        target[to++] = match - 9;
+      }
+      target[to++] = distance;
+      // Two positions near the end of a match help the next one; all of them would cost more than they bring.
+      const next = at + match;
+      if (next < matchEnd) {
+        for (let inside = next - 2; inside < next; inside++) {
+          const bytes = source[inside]! | (source[inside + 1]! << 8) | (source[inside + 2]! << 16);
+          table[Math.imul(bytes, 0x9e3779b1) >>> (32 - TABLE_BITS)] = inside + shift;
+        }
+      }
+      at = next;
+      runStart = next;
+    }
+    to = writeRuns(source, runStart, end, target, to, targetEnd);
+    return to === 0 ? 0 : to - targetStart;
+  }
+}
+
+/** Writes source[from ... end) as literal runs; returns the new position, 0 when `limit` would be passed. */
+function writeRuns(
+  source: Uint8Array,
+  from: number,
+  end: number,
+  target: Uint8Array,
+  to: number,
+  limit: number,
+): number {
+  if (to + (end - from) + Math.ceil((end - from) / RUN_MAX) > limit) return 0;
+  while (from < end) {
+    const run = Math.min(RUN_MAX, end - from);
+    target[to++] = run - 1;
+    for (let index = 0; index < run; index++) target[to++] = source[from++]!;
+  }
+  return to;
+}
+
+/**
+ * Expands `source[start ... start+length)` to exactly `targetLength` bytes at `target[targetStart]`. False when the input is
+ * corrupt or gives another length; then the target range holds anything. O(targetLength).
+ */
+export function lzfDecompress(
+  source: Uint8Array,
+  start: number,
+  length: number,
+  target: Uint8Array,
+  targetStart: number,
+  targetLength: number,
+): boolean {
+  const end = start + length;
+  const targetEnd = targetStart + targetLength;
+  let at = start;
+  let to = targetStart;
+  while (at < end) {
+    const control = source[at++]!;
+    if (control < 32) {
+      const run = control + 1;
+      if (at + run > end || to + run > targetEnd) return false;
+      for (let index = 0; index < run; index++) target[to++] = source[at++]!;
+      continue;
+    }
+    let match = (control >>> 5) + 2;
+    if (match === 9) {
+      if (at >= end) return false;
+      match += source[at++]!;
+    }
+    if (at >= end) return false;
+    const distance = ((control & 31) << 8) + source[at++]! + 1;
+    let from = to - distance;
+    if (from < targetStart || to + match > targetEnd) return false;
+    for (let index = 0; index < match; index++) target[to++] = target[from++]!;
+  }
+  return to === targetEnd;
+}
