@@ -87,13 +87,14 @@ function classMatches(pattern: Uint8Array, at: number, end: number, byte: number
       break;
     } else if (at + 2 < end && pattern[at + 1] === DASH) {
       const second = pattern[at + 2]!;
-      let low = Math.min(first, second);
-      let high = Math.max(first, second);
+      let low = signed(Math.min(first, second));
+      let high = signed(Math.max(first, second));
+      if (low > high) [low, high] = [high, low];
       if (ignoreCase) {
         low = lower(low);
         high = lower(high);
       }
-      if (wanted >= low && wanted <= high) isMember = true;
+      if (signed(wanted) >= low && signed(wanted) <= high) isMember = true;
       at += 3;
     } else {
       if ((ignoreCase ? lower(first) : first) === wanted) isMember = true;
@@ -116,6 +117,11 @@ function elementEnd(pattern: Uint8Array, at: number, end: number): number {
     else at++;
   }
   return Math.min(at + 1, end);
+}
+
+/** Ranges count bytes from 128 on as negative, as the real server on x86-64 does. */
+function signed(byte: number): number {
+  return (byte << 24) >> 24;
 }
 
 function lower(byte: number): number {
