@@ -1,0 +1,52 @@
+/**
+ * What the project promises, as data: each target names the rows it judges and the limit.
+ *
+ *  I1  A row that no target names is only reported.
+ *  I2  A `ratio` is Everkey / Redis in the same run; a `value` is Everkey's own number in the row's unit.
+ */
+
+interface Target {
+  readonly rows: RegExp;
+  readonly of: "ratio" | "value";
+  readonly relation: "at most" | "at least";
+  readonly limit: number;
+  /** What the limit counts, when it is a value. */
+  readonly unit?: string;
+}
+
+export interface Verdict {
+  readonly isMet: boolean;
+  readonly of: Target["of"];
+  readonly text: string;
+}
+
+const TARGETS: readonly Target[] = [
+  { rows: /^throughput\/(GET|SET)\/\d+\/P=1\/cpu$/, of: "ratio", relation: "at most", limit: 1.15 },
+  { rows: /^throughput\/(GET|SET)\/\d+\/P=16\/cpu$/, of: "ratio", relation: "at most", limit: 1.0 },
+  { rows: /^throughput\/(GET|SET)\/1000000\/P=64\/rps$/, of: "ratio", relation: "at least", limit: 1.2 },
+  { rows: /^memory\/1000000\/(used|resident)$/, of: "value", relation: "at most", limit: 48, unit: "bytes" },
+  { rows: /^snapshot\/(save|bgsave|load)\/rate$/, of: "ratio", relation: "at least", limit: 1.0 },
+  {
+    rows: /^stall\/(growth|flush-sync|flush-async|expiry)\/net$/,
+    of: "value",
+    relation: "at most",
+    limit: 5,
+    unit: "ms",
+  },
+  { rows: /^stall\/bgsave\/caused$/, of: "value", relation: "at most", limit: 5, unit: "ms" },
+  { rows: /^stall\/bgsave\/memory$/, of: "value", relation: "at most", limit: 100, unit: "MB" },
+  { rows: /^large\/(set|get)\/growth$/, of: "value", relation: "at most", limit: 1.5, unit: "x" },
+];
+
+/** The verdicts of all targets that name `id`; a number that is missing counts as not met. */
+export function judge(id: string, subject: number, ratio: number): Verdict[] {
+  const verdicts: Verdict[] = [];
+  for (const target of TARGETS) {
+    if (!target.rows.test(id)) continue;
+    const value = target.of === "ratio" ? ratio : subject;
+    const isMet = target.relation === "at most" ? value <= target.limit : value >= target.limit;
+    const unit = target.of === "ratio" ? "x" : ` ${target.unit}`;
+    verdicts.push({ isMet, of: target.of, text: `${target.relation} ${target.limit}${unit}` });
+  }
+  return verdicts;
+}
