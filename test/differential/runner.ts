@@ -1,0 +1,354 @@
+/**
+ * Sends the same commands to two servers and reports the first reply, or the first part of the state, that differs.
+ *
+ *      seed ──► drawSequence ──► run on both ──► replies equal? ──► state equal? ──► next
+ *                                    ▲               │ no              │ no
+ *                                    └── shrink: leave out commands, shorten arguments, while a difference stays
+ *
+ *  I1  A sequence starts on empty databases and on a connection as new (RESET, HELLO, FLUSHALL): it depends on nothing before.
+ *  I2  A sequence is given by family, seed and index; so is every report.
+ *  I3  Expected is always the real server, actual the subject.
+ *  I4  A reply that does not come in REPLY_TIMEOUT_MS is a difference, not a hang.
+ */
+import { encodeCommand, RawClient, type RawTarget } from "../support/raw-client.ts";
+import { parseReply, printable } from "../support/reply.ts";
+import { SeededRandom } from "../support/seed.ts";
+import { compareDumps, compareExactly, compareIntegers, compareUnordered, type ReplyComparison } from "./compare.ts";
+import { type CommandForm, type Family, spoil } from "./grammar.ts";
+import { findKnownDifference } from "./known-differences.ts";
+
+const REPLY_TIMEOUT_MS = 10_000;
+/** Connections are replaced now and then, for what RESET leaves as it is. */
+const SEQUENCES_PER_CONNECTION = 50;
+const SPOIL_PROBABILITY = 0.07;
+const SHRINK_TRIES_MAX = 250;
+/** Databases that grammars use. */
+const DATABASES = ["0", "1", "9"];
+
+export interface DrawnCommand {
+  readonly args: readonly Buffer[];
+  readonly compare: ReplyComparison;
+}
+
+export interface Sequence {
+  readonly protocol: 2 | 3;
+  readonly commands: readonly DrawnCommand[];
+}
+
+export interface Difference {
+  /** What differs, in a sentence with both sides. */
+  readonly reason: string;
+  /** Index of the command whose reply differs; the number of commands when it is the state afterwards. */
+  readonly commandIndex: number;
+  readonly expected: Buffer | undefined;
+  readonly actual: Buffer | undefined;
+}
+
+/** A difference that was found, with the shortest sequence that still shows it. */
+export interface Finding {
+  readonly family: string;
+  readonly seed: number;
+  readonly sequenceIndex: number;
+  readonly sequence: Sequence;
+  readonly difference: Difference;
+  /** False when a second run of the same sequence showed no difference. */
+  readonly isRepeatable: boolean;
+}
+
+export interface FamilyResult {
+  readonly commandCount: number;
+  readonly errorCount: number;
+  readonly findings: readonly Finding[];
+  /** Sequences that differed in a way that an earlier finding already shows. */
+  readonly repeatedCount: number;
+  /** Commands that the subject does not know, and should: their forms were left out. */
+  readonly missing: readonly string[];
+}
+
+export interface FamilyRun {
+  readonly seed: number;
+  readonly sequenceCount: number;
+  /** Stops after that many findings of different kinds. */
+  readonly findingMax?: number;
+}
+
+/** Resolves with undefined when `promise` takes longer than REPLY_TIMEOUT_MS. */
+async function inTime<T>(promise: Promise<T>): Promise<T | undefined> {
+  let alarm: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    alarm = setTimeout(() => resolve(undefined), REPLY_TIMEOUT_MS);
+  });
+  const result = await Promise.race([promise, late]);
+  clearTimeout(alarm);
+  return result;
+}
+
+/** One of the two servers: the connection that sequences run on, and one that looks at the state. */
+class Side {
+  private readonly target: RawTarget;
+  private main: RawClient | undefined;
+  private probe: RawClient | undefined;
+
+  constructor(target: RawTarget) {
+    this.target = target;
+  }
+
+  /** Replies to `commands` on the sequence's connection; undefined for those that did not come. */
+  async run(commands: readonly (readonly Buffer[])[]): Promise<(Buffer | undefined)[]> {
+    if (this.main === undefined || this.main.isClosed) this.main = await RawClient.connect(this.target);
+    return this.send(this.main, commands);
+  }
+
+  /** Replies on the connection that no sequence touches. */
+  async look(commands: readonly (readonly string[])[]): Promise<(Buffer | undefined)[]> {
+    if (this.probe === undefined || this.probe.isClosed) this.probe = await RawClient.connect(this.target);
+    const bytes = commands.map((args) => args.map((argument) => Buffer.from(argument, "latin1")));
+    return this.send(this.probe, bytes);
+  }
+
+  renew(): void {
+    this.main?.close();
+    this.main = undefined;
+  }
+
+  close(): void {
+    this.main?.close();
+    this.probe?.close();
+  }
+
+  private async send(client: RawClient, commands: readonly (readonly Buffer[])[]): Promise<(Buffer | undefined)[]> {
+    client.write(Buffer.concat(commands.map((args) => encodeCommand(args))));
+    const replies: (Buffer | undefined)[] = commands.map(() => undefined);
+    const all = Promise.all(
+      commands.map(async (_, index) => {
+        replies[index] = await client.nextReply();
+      }),
+    );
+    const isComplete = (await inTime(all)) !== undefined;
+    // What still comes would be taken for replies to later commands.
+    if (!isComplete) client.close();
+    return replies;
+  }
+}
+
+const toBytes = (...args: string[]): Buffer[] => args.map((argument) => Buffer.from(argument, "latin1"));
+
+/** Draws sequence `index` of a family. `forms` are those that both servers know. */
+export function drawSequence(forms: readonly CommandForm[], seed: number, index: number): Sequence {
+  const random = new SeededRandom((seed ^ Math.imul(index + 1, 0x9e3779b1)) >>> 0);
+  random.uint32();
+  const weights = forms.map((form) => form.weight);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const commands: DrawnCommand[] = [];
+  for (let count = random.between(5, 60); count > 0; count--) {
+    let rest = (random.uint32() / 0x1_0000_0000) * total;
+    const form = forms.find((_, place) => (rest -= weights[place]!) < 0) ?? forms[0]!;
+    let args = form.pieces.flatMap((piece) => piece(random));
+    if (form.maySpoil && random.chance(SPOIL_PROBABILITY)) args = spoil(args, form.name.split(" ").length, random);
+    commands.push({ args, compare: form.compare });
+    if (form.isLast) break;
+  }
+  return { protocol: random.chance(0.5) ? 3 : 2, commands };
+}
+
+export class DifferentialRunner {
+  private readonly expected: Side;
+  private readonly actual: Side;
+  private runCount = 0;
+  private hasDigest = true;
+
+  constructor(expected: RawTarget, actual: RawTarget) {
+    this.expected = new Side(expected);
+    this.actual = new Side(actual);
+  }
+
+  close(): void {
+    this.expected.close();
+    this.actual.close();
+  }
+
+  /** Runs sequences 0 to `sequenceCount` - 1 of `seed`. */
+  async runFamily(family: Family, run: FamilyRun): Promise<FamilyResult> {
+    const { forms, missing } = await this.knownForms(family);
+    const findings: Finding[] = [];
+    const seen = new Set<string>();
+    const totals = { commandCount: 0, errorCount: 0, repeatedCount: 0 };
+    for (let index = 0; index < run.sequenceCount && findings.length < (run.findingMax ?? 5); index++) {
+      const sequence = drawSequence(forms, run.seed, index);
+      const { difference, replies } = await this.runSequence(sequence);
+      totals.commandCount += sequence.commands.length;
+      totals.errorCount += replies.filter((reply) => reply === undefined || reply[0] === 0x2d).length;
+      if (difference === undefined) continue;
+      const signature = describeKind(sequence, difference);
+      if (seen.has(signature)) {
+        totals.repeatedCount++;
+        continue;
+      }
+      seen.add(signature);
+      const again = await this.runSequence(sequence);
+      const small =
+        again.difference === undefined ? { sequence, difference } : await this.shrink(sequence, again.difference);
+      seen.add(describeKind(small.sequence, small.difference));
+      findings.push({
+        family: family.name,
+        seed: run.seed,
+        sequenceIndex: index,
+        isRepeatable: again.difference !== undefined,
+        ...small,
+      });
+    }
+    return { ...totals, findings, missing };
+  }
+
+  /** Runs one sequence on both; the first difference, and the real server's replies. */
+  async runSequence(
+    sequence: Sequence,
+  ): Promise<{ difference: Difference | undefined; replies: (Buffer | undefined)[] }> {
+    if (++this.runCount % SEQUENCES_PER_CONNECTION === 0) {
+      this.expected.renew();
+      this.actual.renew();
+    }
+    const prelude = [
+      toBytes("RESET"),
+      toBytes("HELLO", String(sequence.protocol)),
+      toBytes("SELECT", "0"),
+      toBytes("FLUSHALL"),
+    ];
+    const requests = [...prelude, ...sequence.commands.map((drawn) => drawn.args)];
+    const [expected, actual] = await Promise.all([this.expected.run(requests), this.actual.run(requests)]);
+    const replies = expected.slice(prelude.length);
+    for (let index = 0; index < requests.length; index++) {
+      const left = expected[index];
+      const right = actual[index];
+      const commandIndex = index - prelude.length;
+      if (commandIndex < 0) {
+        // HELLO names the server and its version: whether it succeeded is all that counts here.
+        if (left?.[0] === right?.[0]) continue;
+        const reason = `before the sequence, ${printable(requests[index]![0]!)}: ${compareExactly(left, right)}`;
+        return { difference: { reason, commandIndex: 0, expected: left, actual: right }, replies };
+      }
+      const { args, compare } = sequence.commands[commandIndex]!;
+      const reason = compare(left, right);
+      if (reason === undefined || findKnownDifference(args, left, right) !== undefined) continue;
+      return { difference: { reason, commandIndex, expected: left, actual: right }, replies };
+    }
+    const reason = await this.compareState();
+    if (reason === undefined) return { difference: undefined, replies };
+    const difference = { reason, commandIndex: sequence.commands.length, expected: undefined, actual: undefined };
+    return { difference, replies };
+  }
+
+  /** What differs between the two servers' data; undefined when nothing does. */
+  private async compareState(): Promise<string | undefined> {
+    const listing = DATABASES.flatMap((database) => [["SELECT", database], ["KEYS", "*"], ["DBSIZE"]]);
+    const [expected, actual] = await Promise.all([this.expected.look(listing), this.actual.look(listing)]);
+    const questions: { args: string[]; compare: ReplyComparison }[] = [];
+    for (const [place, database] of DATABASES.entries()) {
+      const keys = expected[place * 3 + 1];
+      const reason =
+        compareUnordered(keys, actual[place * 3 + 1]) ?? compareExactly(expected[place * 3 + 2], actual[place * 3 + 2]);
+      if (reason !== undefined) return `keys of database ${database} afterwards: ${reason}`;
+      if (keys === undefined) return "the real server does not answer KEYS";
+      const names = parseReply(keys).items.map((item) => item.text ?? "");
+      if (names.length > 0) questions.push({ args: ["SELECT", database], compare: compareExactly });
+      for (const name of names) questions.push(...this.questionsAbout(name));
+    }
+    if (this.hasDigest) questions.push({ args: ["DEBUG", "DIGEST"], compare: compareExactly });
+    const requests = questions.map((question) => question.args);
+    const [left, right] = await Promise.all([this.expected.look(requests), this.actual.look(requests)]);
+    for (const [place, { args, compare }] of questions.entries()) {
+      const reason = compare(left[place], right[place]);
+      const shown = args.map((argument) => `"${printable(Buffer.from(argument, "latin1"), 60)}"`).join(" ");
+      if (reason !== undefined) return `state afterwards, ${shown}: ${reason}`;
+    }
+    return undefined;
+  }
+
+  private questionsAbout(name: string): { args: string[]; compare: ReplyComparison }[] {
+    const questions: { args: string[]; compare: ReplyComparison }[] = [
+      { args: ["TYPE", name], compare: compareExactly },
+      { args: ["PEXPIRETIME", name], compare: compareIntegers(4000) },
+      { args: ["OBJECT", "ENCODING", name], compare: compareExactly },
+      { args: ["DUMP", name], compare: compareDumps },
+    ];
+    if (this.hasDigest) questions.push({ args: ["DEBUG", "DIGEST-VALUE", name], compare: compareExactly });
+    return questions;
+  }
+
+  /** Leaves out of a family what a server does not know, by sending each name alone. */
+  private async knownForms(family: Family): Promise<{ forms: CommandForm[]; missing: string[] }> {
+    const isUnknown = (reply: Buffer | undefined): boolean =>
+      reply === undefined || /^-ERR unknown (sub)?command/i.test(reply.toString("latin1"));
+    const forms: CommandForm[] = [];
+    const missing: string[] = [];
+    for (const form of family.forms) {
+      if (form.needs !== undefined && isUnknown((await this.actual.run([toBytes(form.needs)]))[0])) continue;
+      const request = [toBytes(...form.name.split(" "))];
+      const [expected, actual] = await Promise.all([this.expected.run(request), this.actual.run(request)]);
+      if (form.needs === undefined && !form.isLast && isUnknown(actual[0]) && !isUnknown(expected[0]))
+        missing.push(form.name);
+      else forms.push(form);
+    }
+    const digest = await this.actual.look([["DEBUG", "DIGEST"]]);
+    this.hasDigest = digest[0] !== undefined && /^\+[0-9a-f]{40}\r\n$/.test(digest[0].toString("latin1"));
+    if (!this.hasDigest) missing.push("DEBUG DIGEST");
+    return { forms, missing: [...new Set(missing)] };
+  }
+
+  /** The shortest sequence found that still differs. */
+  private async shrink(
+    sequence: Sequence,
+    difference: Difference,
+  ): Promise<{ sequence: Sequence; difference: Difference }> {
+    let best = { sequence, difference };
+    let tries = 0;
+    const attempt = async (commands: readonly DrawnCommand[], protocol = best.sequence.protocol): Promise<boolean> => {
+      if (++tries > SHRINK_TRIES_MAX) return false;
+      const candidate: Sequence = { protocol, commands };
+      const { difference: found } = await this.runSequence(candidate);
+      if (found === undefined) return false;
+      best = { sequence: candidate, difference: found };
+      return true;
+    };
+    await attempt(sequence.commands.slice(0, difference.commandIndex + 1));
+    for (let chunk = Math.ceil(best.sequence.commands.length / 2); chunk >= 1; chunk = Math.floor(chunk / 2)) {
+      for (let start = 0; start < best.sequence.commands.length; ) {
+        const commands = best.sequence.commands.slice();
+        commands.splice(start, chunk);
+        if (!(await attempt(commands))) start += chunk;
+      }
+    }
+    if (best.sequence.protocol === 3) await attempt(best.sequence.commands, 2);
+    for (let index = 0; index < best.sequence.commands.length; index++) {
+      for (let place = 1; place < best.sequence.commands[index]!.args.length; place++) {
+        const drawn = best.sequence.commands[index]!;
+        for (const length of [1, drawn.args[place]!.length >> 1]) {
+          const args = drawn.args.map((argument, at) => (at === place ? argument.subarray(0, length) : argument));
+          if (length >= drawn.args[place]!.length || drawn.args[place]!.length < 12) continue;
+          if (await attempt(best.sequence.commands.with(index, { ...drawn, args }))) break;
+        }
+      }
+    }
+    return best;
+  }
+}
+
+/** What makes two differences one kind: the command and the outlines of both replies. */
+function describeKind(sequence: Sequence, difference: Difference): string {
+  const args = sequence.commands[difference.commandIndex]?.args ?? [];
+  const outline = difference.reason.replace(/\d+/g, "0").replace(/\\x../g, "x").slice(0, 120);
+  return `${args[0]?.toString("latin1").toUpperCase() ?? "state"} ${outline}`;
+}
+
+/** A finding for people: the commands as redis-cli takes them, and what was answered. */
+export function describeFinding(finding: Finding): string {
+  const quote = (argument: Buffer): string => {
+    const text = argument.toString("latin1");
+    return /^[A-Za-z0-9:._*+-]+$/.test(text) && text.length < 80 ? text : `"${printable(argument, 400)}"`;
+  };
+  const lines = finding.sequence.commands.map(({ args }) => `    ${args.map(quote).join(" ")}`);
+  if (finding.sequence.protocol === 3) lines.unshift("    HELLO 3");
+  const where = `${finding.family}, seed ${finding.seed}, sequence ${finding.sequenceIndex}`;
+  const again = finding.isRepeatable ? "" : " (did not repeat)";
+  return `${where}${again}:\n  ${finding.difference.reason}\n${lines.join("\n")}`;
+}
