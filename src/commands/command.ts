@@ -1,0 +1,241 @@
+/**
+ * What a command is: one table entry beside its function. Everything else that is said about commands (arity check,
+ * COMMAND INFO and DOCS, ACL, cluster slots, the documentation page, fuzz arguments) is derived from these entries.
+ *
+ *      STRLEN: { arity: 2, flags: ["readonly", "fast"], acl: ["read", "string"], keys: KEY_READ, since: "2.2.0",
+ *                group: "string", complexity: "O(1)", summary: "...", arguments: "key", run: strlen }
+ *
+ *  I1  A function does, in this order: parse, look up, decide, change, record the effect, reply.
+ *  I2  It touches no socket, no disk and no clock: what it needs is in its CommandContext.
+ *  I3  It writes exactly one reply, or suspends the client (`context.suspend`), whose reply comes later.
+ */
+
+import type { Random } from "../core/host.ts";
+import type { ReplyWriter } from "../protocol/reply-writer.ts";
+import type { Request } from "../protocol/request.ts";
+import type { Database, Keyspace } from "../store/keyspace/keyspace.ts";
+
+/** Flags as COMMAND INFO names them. */
+export type CommandFlag =
+  | "write"
+  | "readonly"
+  | "denyoom"
+  | "admin"
+  | "pubsub"
+  | "noscript"
+  | "blocking"
+  | "loading"
+  | "stale"
+  | "skip_monitor"
+  | "skip_slowlog"
+  | "asking"
+  | "fast"
+  | "no_auth"
+  | "may_replicate"
+  | "sentinel"
+  | "only_sentinel"
+  | "no_mandatory_keys"
+  | "protected"
+  | "no_async_loading"
+  | "no_multi"
+  | "allow_busy"
+  | "movablekeys";
+
+export type AclCategory =
+  | "keyspace"
+  | "read"
+  | "write"
+  | "set"
+  | "sortedset"
+  | "list"
+  | "hash"
+  | "string"
+  | "bitmap"
+  | "hyperloglog"
+  | "geo"
+  | "stream"
+  | "pubsub"
+  | "admin"
+  | "fast"
+  | "slow"
+  | "blocking"
+  | "dangerous"
+  | "connection"
+  | "transaction"
+  | "scripting";
+
+export type CommandGroup =
+  | "bitmap"
+  | "cluster"
+  | "connection"
+  | "generic"
+  | "geo"
+  | "hash"
+  | "hyperloglog"
+  | "list"
+  | "pubsub"
+  | "scripting"
+  | "sentinel"
+  | "server"
+  | "set"
+  | "sorted-set"
+  | "stream"
+  | "string"
+  | "transactions";
+
+/** What happens to a key, as COMMAND INFO's key specifications say it. */
+export type KeyFlag =
+  | "RO"
+  | "RW"
+  | "OW"
+  | "RM"
+  | "access"
+  | "update"
+  | "insert"
+  | "delete"
+  | "not_key"
+  | "incomplete"
+  | "variable_flags";
+
+/** Where a command's keys stand among its arguments. */
+export interface KeySpec {
+  readonly flags: readonly KeyFlag[];
+  readonly begin:
+    | { readonly index: number }
+    | { readonly keyword: string; readonly startFrom: number }
+    | { readonly unknown: true };
+  readonly find:
+    | { readonly lastKey: number; readonly step: number; readonly limit: number }
+    | { readonly keyNumberIndex: number; readonly firstKey: number; readonly step: number }
+    | { readonly unknown: true };
+  readonly notes?: string;
+}
+
+/**
+ * The syntax of the arguments after the name in one line, as documentation writes it:
+ *
+ *      key value [NX|XX] [GET] [EX seconds|PX milliseconds|KEEPTTL]      [ ] optional    | one of
+ *      key [key ...]                                                    ... repeated     CAPITALS a token
+ */
+export type ArgumentSyntax = string;
+
+export interface CommandSpec {
+  /** Number of arguments with the name; negative: at least that many. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  /** Categories besides those that follow from the flags (write, read, fast, slow, admin, dangerous, pubsub, blocking). */
+  readonly acl: readonly AclCategory[];
+  readonly keys?: readonly KeySpec[];
+  readonly since: string;
+  readonly group: CommandGroup;
+  readonly complexity: string;
+  /** One sentence in our own words. */
+  readonly summary: string;
+  readonly arguments?: ArgumentSyntax;
+  /** Hints for clients and proxies, as COMMAND INFO shows them (request_policy:..., response_policy:..., nondeterministic_output). */
+  readonly tips?: readonly string[];
+  readonly deprecated?: { readonly since: string; readonly replacedBy: string };
+  readonly history?: readonly (readonly [version: string, change: string])[];
+  /** Absent for a container that has only subcommands. */
+  readonly run?: CommandFunction;
+  /** By upper-case name; a container's own `run` is not called. */
+  readonly subcommands?: CommandTable;
+}
+
+/** By upper-case name. */
+export type CommandTable = Readonly<Record<string, CommandSpec>>;
+
+export type CommandFunction = (context: CommandContext) => void;
+
+/** What commands know of the client that sent them. */
+export interface ClientState {
+  readonly id: number;
+  /** The database that SELECT chose. */
+  databaseIndex: number;
+}
+
+/**
+ * Why a client waits for its reply. `key` wakes it: see the class that made it. `onTimeout` and `onUnblock` write the
+ * reply that a timeout or CLIENT UNBLOCK gives.
+ */
+export interface Suspension {
+  /** As CLIENT UNBLOCK and INFO count it; "pause" and "shutdown" are not counted as blocked. */
+  readonly kind: "wait" | "pause" | "shutdown" | "other";
+  /** Monotonic ms after which `onTimeout` is called; 0 never. */
+  readonly timeoutAtMs: number;
+  readonly onTimeout: (reply: ReplyWriter) => void;
+  /** The client went away while it waited. */
+  readonly onGone?: () => void;
+}
+
+/** One command in execution. There is one object of this class per server; its fields change from command to command. */
+export class CommandContext {
+  readonly request: Request;
+  readonly reply: ReplyWriter;
+  readonly keyspace: Keyspace;
+  readonly random: Random;
+  /** The database selected by the client. */
+  database: Database;
+  client: ClientState;
+  /** Monotonic ms at the start of the turn, for timeouts. */
+  monotonicMs: number;
+  /** Set by `suspend`; the session takes it from here when the command has returned. */
+  suspension: Suspension | undefined;
+  /** Limits that directives set and commands check. */
+  readonly limits: CommandLimits;
+
+  constructor(
+    request: Request,
+    reply: ReplyWriter,
+    keyspace: Keyspace,
+    random: Random,
+    client: ClientState,
+    limits: CommandLimits,
+  ) {
+    this.request = request;
+    this.reply = reply;
+    this.keyspace = keyspace;
+    this.random = random;
+    this.database = keyspace.databases[0]!;
+    this.client = client;
+    this.monotonicMs = 0;
+    this.suspension = undefined;
+    this.limits = limits;
+  }
+
+  /** The client waits: no reply is written now, and no further request of it is read until it is resumed. */
+  suspend(suspension: Suspension): void {
+    this.suspension = suspension;
+  }
+}
+
+export interface CommandLimits {
+  /** proto-max-bulk-len: longest string, bytes. */
+  stringBytesMax: number;
+}
+
+// ---- key specifications that many commands share -----------------------------------------------------------------
+
+function firstKey(...flags: KeyFlag[]): readonly KeySpec[] {
+  return [{ flags, begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } }];
+}
+
+function allKeys(...flags: KeyFlag[]): readonly KeySpec[] {
+  return [{ flags, begin: { index: 1 }, find: { lastKey: -1, step: 1, limit: 0 } }];
+}
+
+/** One key, first argument, whose value is read. */
+export const KEY_READ = firstKey("RO", "access");
+/** One key, of which only existence, type or metadata is read. */
+export const KEY_METADATA = firstKey("RO");
+/** One key whose value is replaced or made. */
+export const KEY_OVERWRITE = firstKey("OW", "update");
+export const KEY_INSERT = firstKey("OW", "insert");
+/** One key whose value is read and changed. */
+export const KEY_UPDATE = firstKey("RW", "access", "update");
+/** One key whose value or metadata is changed without being returned. */
+export const KEY_MODIFY = firstKey("RW", "update");
+export const KEY_APPEND = firstKey("RW", "insert");
+export const KEYS_READ = allKeys("RO", "access");
+export const KEYS_METADATA = allKeys("RO");
+export const KEYS_DELETE = allKeys("RM", "delete");

@@ -1,0 +1,740 @@
+/**
+ * The hash table: linear hashing over buckets of 64 bytes, in the arena.
+ *
+ *      bucket    [ 12 tags, 1 byte each │ epoch 2 bytes, spare 2 ][ 12 slots: record addresses, 4 bytes each ]
+ *      tag       0 empty, 1 link (slot 11 only: the chain goes on in another bucket), else 8 bits of the hash
+ *      header    count │ mask │ split │ direction │ overflow buckets │ extent addresses ...
+ *      extents   [0 … 4) [4 … 8) [8 … 16) [16 … 32) ...              each as large as all before it
+ *
+ *      buckets   0 ──────── split ──────── mask │ mask+1 ── mask+split
+ *                  halves are  │ not split yet  │ upper halves of
+ *                  up there →  │                │ what was split
+ *
+ *  I1  A record with hash h stands in the chain of bucket h & mask, or, if that is below `split`, h & (2·mask + 1).
+ *  I2  The table has mask + 1 + split buckets; those above are never read, so a new extent need not be zeroed.
+ *  I3  A chain's first bucket has a link only if all of its 12 places are taken; no bucket behind a link is empty.
+ *  I4  While it grows or shrinks, every insert or delete moves one bucket: no operation touches more than two chains.
+ *  I5  A chain changes only after its home bucket was shown to the snapshot that runs (`snapshotId`, `capture`).
+ *
+ * The load is 9 records a bucket when growth begins, 4.5 when it has ended: 7 to 14 bytes a record.
+ * A search reads three words of tags and, nearly always, one record.
+ *
+ * Source: linear hashing (Litwin 1980); tags compared word-wise as in SwissTable (public talks); scan order by
+ * reversed bits, with the guarantee that Redis documents for SCAN.
+ */
+
+import { assert } from "../../core/assert.ts";
+import type { KeyHash } from "../../core/sip-hash.ts";
+import { type Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
+import { KEY_LENGTH_MASK, KEY_OFFSET } from "../keyspace/record.ts";
+
+const BUCKET_BYTES = 64;
+const SLOTS = 12;
+const LINK_SLOT = 11;
+const LINK_TAG = 1;
+
+/** Words of a bucket. */
+const EPOCH_WORD = 3;
+const SLOT_WORD = 4;
+
+/** Words of a header. */
+const COUNT = 0;
+const MASK = 1;
+const SPLIT = 2;
+const DIRECTION = 3;
+const OVERFLOW = 4;
+const EXTENTS = 6;
+
+const EXTENT_MAX = 26;
+const HEADER_BYTES = (EXTENTS + EXTENT_MAX) * 4;
+
+const FIRST_BUCKETS = 4;
+const FIRST_LOG = 2;
+
+const RESTING = 0;
+const GROWING = 1;
+const SHRINKING = 2;
+
+/** Records a bucket above which the table grows, and below which it shrinks. */
+const GROW_LOAD = 9;
+const SHRINK_LOAD = 1.5;
+
+/** Called before a chain changes that the running snapshot has not passed. */
+export type Capture = (table: number, home: number) => void;
+
+export interface TableStatistics {
+  readonly records: number;
+  readonly buckets: number;
+  readonly overflowBuckets: number;
+  readonly direction: "resting" | "growing" | "shrinking";
+  /** Share of the current round that is done, 0 to 1. */
+  readonly progress: number;
+  readonly bytes: number;
+}
+
+/** All tables of one arena. A table is the address of its header; this class keeps only registers. */
+export class HashTable {
+  readonly arena: Arena;
+  /** Number of the running snapshot, 1 to 65535; 0 when none runs. */
+  snapshotId: number;
+  capture: Capture | undefined;
+  /** Where the last `find` found its record: home bucket, bucket and slot. */
+  home: number;
+  bucket: number;
+  slot: number;
+
+  private readonly hash: KeyHash;
+  private readonly words: Int32Array[];
+  private readonly bytes: Uint8Array[];
+  /** Scratch for splitting and merging chains. */
+  private chain: Int32Array;
+
+  constructor(arena: Arena, hash: KeyHash) {
+    this.arena = arena;
+    this.hash = hash;
+    this.words = arena.words;
+    this.bytes = arena.bytes;
+    this.snapshotId = 0;
+    this.capture = undefined;
+    this.home = 0;
+    this.bucket = 0;
+    this.slot = 0;
+    this.chain = new Int32Array(64);
+  }
+
+  /** Makes an empty table; returns its address. Throws ArenaExhausted. */
+  create(): number {
+    const table = this.arena.allocate(HEADER_BYTES);
+    let extent: number;
+    try {
+      extent = this.arena.allocate(FIRST_BUCKETS * BUCKET_BYTES);
+    } catch (error) {
+      this.arena.free(table);
+      throw error;
+    }
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    words.fill(0, at, at + HEADER_BYTES / 4);
+    words[at + MASK] = FIRST_BUCKETS - 1;
+    words[at + EXTENTS] = extent;
+    for (let index = 0; index < FIRST_BUCKETS; index++) this.clearBucket(extent + index * 8, this.snapshotId);
+    return table;
+  }
+
+  /** Frees the table's own memory: header, extents and overflow buckets; the records are the caller's. */
+  destroy(table: number): void {
+    const buckets = this.bucketCount(table);
+    for (let index = 0; index < buckets; index++) this.freeOverflow(table, this.bucketAt(table, index));
+    this.destroyFrame(table);
+  }
+
+  /** Frees header and extents of a table whose overflow buckets are gone. */
+  destroyFrame(table: number): void {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    for (let extent = 0; extent < EXTENT_MAX; extent++) {
+      const address = words[at + EXTENTS + extent]!;
+      if (address !== 0) this.arena.free(address);
+    }
+    this.arena.free(table);
+  }
+
+  count(table: number): number {
+    return this.words[table >>> SEGMENT_SHIFT]![((table & UNIT_MASK) << 1) + COUNT]!;
+  }
+
+  bucketCount(table: number): number {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    return words[at + MASK]! + 1 + words[at + SPLIT]!;
+  }
+
+  /** Address of bucket `index`. */
+  bucketAt(table: number, index: number): number {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const extents = ((table & UNIT_MASK) << 1) + EXTENTS;
+    if (index < FIRST_BUCKETS) return words[extents]! + (index << 3);
+    const log = 31 - Math.clz32(index);
+    return words[extents + log - FIRST_LOG + 1]! + ((index - (1 << log)) << 3);
+  }
+
+  private homeOf(table: number, hash: number): number {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const mask = words[at + MASK]!;
+    let index = hash & mask;
+    if (index < words[at + SPLIT]!) index = hash & ((mask << 1) | 1);
+    if (index < FIRST_BUCKETS) return words[at + EXTENTS]! + (index << 3);
+    const log = 31 - Math.clz32(index);
+    return words[at + EXTENTS + log - FIRST_LOG + 1]! + ((index - (1 << log)) << 3);
+  }
+
+  /**
+   * Address of the record with the key `source[start ... start+length)`, 0 when there is none.
+   * Sets `home` always, `bucket` and `slot` when found. hot path
+   */
+  find(table: number, hash: number, source: Uint8Array, start: number, length: number): number {
+    const segments = this.words;
+    let bucket = this.homeOf(table, hash);
+    this.home = bucket;
+    const pattern = Math.imul(tagOf(hash), 0x01010101);
+    for (;;) {
+      const words = segments[bucket >>> SEGMENT_SHIFT]!;
+      const at = (bucket & UNIT_MASK) << 1;
+      for (let word = 0; word < 3; word++) {
+        const difference = words[at + word]! ^ pattern;
+        // A zero byte of `difference` is a tag that matches; a byte above it may show up wrongly, the key decides.
+        let matches = (difference - 0x01010101) & ~difference & 0x80808080;
+        while (matches !== 0) {
+          const slot = (word << 2) + ((31 - Math.clz32(matches & -matches)) >>> 3);
+          const record = words[at + SLOT_WORD + slot]!;
+          if (this.hasKey(record, source, start, length)) {
+            this.bucket = bucket;
+            this.slot = slot;
+            return record;
+          }
+          matches &= matches - 1;
+        }
+      }
+      if (words[at + 2]! >>> 24 !== LINK_TAG) return 0;
+      bucket = words[at + SLOT_WORD + LINK_SLOT]!;
+    }
+  }
+
+  private hasKey(record: number, source: Uint8Array, start: number, length: number): boolean {
+    const segment = record >>> SEGMENT_SHIFT;
+    const unit = record & UNIT_MASK;
+    const flags = this.words[segment]![(unit << 1) + 1]!;
+    if ((flags & KEY_LENGTH_MASK) !== length) return false;
+    const bytes = this.bytes[segment]!;
+    const key = (unit << 3) + KEY_OFFSET[flags >>> 30]!;
+    for (let index = 0; index < length; index++) {
+      if (bytes[key + index] !== source[start + index]) return false;
+    }
+    return true;
+  }
+
+  /** Finds `record` itself (not an equal key) and sets `home`, `bucket` and `slot`. False when it is not there. */
+  locate(table: number, hash: number, record: number): boolean {
+    let bucket = this.homeOf(table, hash);
+    this.home = bucket;
+    for (;;) {
+      const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+      const at = (bucket & UNIT_MASK) << 1;
+      const hasLink = words[at + 2]! >>> 24 === LINK_TAG;
+      const slots = hasLink ? LINK_SLOT : SLOTS;
+      for (let slot = 0; slot < slots; slot++) {
+        if (words[at + SLOT_WORD + slot] === record && this.tagAt(bucket, slot) !== 0) {
+          this.bucket = bucket;
+          this.slot = slot;
+          return true;
+        }
+      }
+      if (!hasLink) return false;
+      bucket = words[at + SLOT_WORD + LINK_SLOT]!;
+    }
+  }
+
+  /** Shows the chain of `home` to the running snapshot before it changes (I5). hot path */
+  touch(table: number, home: number): void {
+    if (this.snapshotId === 0) return;
+    if ((this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff) === this.snapshotId) return;
+    this.capture!(table, home);
+  }
+
+  /** Whether the snapshot with number `id` has passed the chain of `home`. */
+  isPassed(home: number, id: number): boolean {
+    return (this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff) === id;
+  }
+
+  setPassed(home: number, id: number): void {
+    this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD] = id;
+  }
+
+  /** Puts another record at the place that the last `find` or `locate` found: same key, new address. */
+  replace(record: number): void {
+    this.words[this.bucket >>> SEGMENT_SHIFT]![((this.bucket & UNIT_MASK) << 1) + SLOT_WORD + this.slot] = record;
+  }
+
+  /** Adds a record whose key is not in the table. Throws ArenaExhausted and leaves the table as it was. */
+  insert(table: number, hash: number, record: number): void {
+    const home = this.homeOf(table, hash);
+    this.touch(table, home);
+    this.addToChain(table, home, tagOf(hash), record);
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const count = words[at + COUNT]! + 1;
+    words[at + COUNT] = count;
+    if (words[at + DIRECTION] === GROWING) this.splitNext(table);
+    else if (count > (words[at + MASK]! + 1) * GROW_LOAD) this.startGrowing(table);
+  }
+
+  /** Takes out the record that the last `find` or `locate` found. */
+  remove(table: number): void {
+    this.touch(table, this.home);
+    this.removeFromChain(table);
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const count = words[at + COUNT]! - 1;
+    words[at + COUNT] = count;
+    if (words[at + DIRECTION] === SHRINKING) this.mergeLast(table);
+    else if (count < (words[at + MASK]! + 1) * SHRINK_LOAD) this.startShrinking(table);
+  }
+
+  /**
+   * Moves on growth or shrinking by at most `buckets` buckets, for idle moments. Returns whether more is to be done.
+   */
+  advance(table: number, buckets: number): boolean {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    for (let step = 0; step < buckets; step++) {
+      const direction = words[at + DIRECTION]!;
+      if (direction === RESTING) return false;
+      if (direction === GROWING) this.splitNext(table);
+      else this.mergeLast(table);
+    }
+    return words[at + DIRECTION] !== RESTING;
+  }
+
+  /** Makes room for `records` at once while the table is empty. Throws ArenaExhausted. */
+  expand(table: number, records: number): void {
+    assert(this.count(table) === 0, "expand a table that holds records");
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    if (words[at + DIRECTION] !== RESTING) return;
+    let buckets = words[at + MASK]! + 1;
+    while (buckets * GROW_LOAD < records && buckets < 1 << (EXTENT_MAX - 2)) {
+      const extent = this.arena.allocate(buckets * BUCKET_BYTES);
+      words[at + EXTENTS + (31 - Math.clz32(buckets)) - FIRST_LOG + 1] = extent;
+      for (let index = 0; index < buckets; index++) this.clearBucket(extent + (index << 3), this.snapshotId);
+      buckets *= 2;
+      words[at + MASK] = buckets - 1;
+    }
+  }
+
+  // ---- walking ------------------------------------------------------------------------------------------------
+
+  /** Copies the records of the chain of `home` to `target` from 0 on; returns how many. Grows `target` when needed. */
+  readChain(home: number, target: RecordList): number {
+    let count = 0;
+    let bucket = home;
+    for (;;) {
+      const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+      const at = (bucket & UNIT_MASK) << 1;
+      const hasLink = words[at + 2]! >>> 24 === LINK_TAG;
+      const slots = hasLink ? LINK_SLOT : SLOTS;
+      for (let slot = 0; slot < slots; slot++) {
+        if (((words[at + (slot >>> 2)]! >>> ((slot & 3) << 3)) & 255) === 0) continue;
+        if (count === target.records.length) target.grow();
+        target.records[count++] = words[at + SLOT_WORD + slot]!;
+      }
+      if (!hasLink) return count;
+      bucket = words[at + SLOT_WORD + LINK_SLOT]!;
+    }
+  }
+
+  /**
+   * One step of SCAN: reads the chains that `cursor` (unsigned 32 bits) stands for and returns the next cursor, 0 at
+   * the end. Every record that is there from the first call to the last is seen at least once, whatever the table does.
+   */
+  scan(table: number, cursor: number, visit: (home: number) => void): number {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const mask = words[at + MASK]!;
+    const split = words[at + SPLIT]!;
+    const index = cursor & mask;
+    visit(this.bucketAt(table, index));
+    if (index < split) visit(this.bucketAt(table, index + mask + 1));
+    // Count upwards in reversed bits: what was seen stays seen when the mask gets a bit more or less.
+    let reversed = reverseBits(cursor | ~mask);
+    reversed = (reversed + 1) >>> 0;
+    return reverseBits(reversed) >>> 0;
+  }
+
+  /** A record of the table by chance (`random` gives whole numbers below 2^32), each with the same probability as far as chains are of usual length; 0 when it is empty. */
+  pick(table: number, random: () => number): number {
+    const count = this.count(table);
+    if (count === 0) return 0;
+    const buckets = this.bucketCount(table);
+    // A place among 24 of a chain by chance: most chains are shorter, so an unused place means another try.
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const bucket = this.bucketAt(table, random() % buckets);
+      const place = random() % (2 * SLOTS);
+      const record = this.recordAtPlace(bucket, place);
+      if (record !== 0) return record;
+    }
+    const first = random() % buckets;
+    const list = new RecordList();
+    for (let step = 0; step < buckets; step++) {
+      const found = this.readChain(this.bucketAt(table, (first + step) % buckets), list);
+      if (found > 0) return list.records[random() % found]!;
+    }
+    return 0;
+  }
+
+  private recordAtPlace(bucket: number, place: number): number {
+    if (place >= LINK_SLOT) {
+      const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+      const at = (bucket & UNIT_MASK) << 1;
+      if (words[at + 2]! >>> 24 === LINK_TAG) {
+        return this.recordAtPlace(words[at + SLOT_WORD + LINK_SLOT]!, place - LINK_SLOT);
+      }
+    }
+    if (place >= SLOTS || this.tagAt(bucket, place) === 0) return 0;
+    return this.words[bucket >>> SEGMENT_SHIFT]![((bucket & UNIT_MASK) << 1) + SLOT_WORD + place]!;
+  }
+
+  // ---- growing and shrinking ------------------------------------------------------------------------------------
+
+  private startGrowing(table: number): void {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    if (words[at + DIRECTION] === SHRINKING) {
+      words[at + DIRECTION] = GROWING;
+      return;
+    }
+    const buckets = words[at + MASK]! + 1;
+    const extent = 31 - Math.clz32(buckets) - FIRST_LOG + 1;
+    if (extent >= EXTENT_MAX) return; // 2^28 buckets: the arena is full long before
+    try {
+      words[at + EXTENTS + extent] = this.arena.allocate(buckets * BUCKET_BYTES);
+    } catch (error) {
+      if (error instanceof ArenaExhausted) return; // chains get longer, nothing is lost
+      throw error;
+    }
+    words[at + DIRECTION] = GROWING;
+  }
+
+  private splitNext(table: number): void {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const mask = words[at + MASK]!;
+    const split = words[at + SPLIT]!;
+    const lower = this.bucketAt(table, split);
+    const upper = this.bucketAt(table, split + mask + 1);
+    this.touch(table, lower);
+    const epoch = this.words[lower >>> SEGMENT_SHIFT]![((lower & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff;
+    const count = this.takeChain(table, lower);
+    this.clearBucket(lower, epoch);
+    this.clearBucket(upper, epoch);
+    for (let index = 0; index < count; index++) {
+      const record = this.chain[index]!;
+      const hash = this.hashOf(record);
+      this.addToChain(table, (hash & (mask + 1)) === 0 ? lower : upper, tagOf(hash), record);
+    }
+    if (split === mask) {
+      words[at + MASK] = (mask << 1) | 1;
+      words[at + SPLIT] = 0;
+      words[at + DIRECTION] = RESTING;
+    } else {
+      words[at + SPLIT] = split + 1;
+    }
+  }
+
+  private startShrinking(table: number): void {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    if (words[at + DIRECTION] === GROWING) {
+      words[at + DIRECTION] = words[at + SPLIT] === 0 ? RESTING : SHRINKING;
+      if (words[at + SPLIT] === 0) this.freeLastExtent(table);
+      return;
+    }
+    const mask = words[at + MASK]!;
+    if (mask < FIRST_BUCKETS) return;
+    words[at + MASK] = mask >>> 1;
+    words[at + SPLIT] = (mask >>> 1) + 1;
+    words[at + DIRECTION] = SHRINKING;
+  }
+
+  private mergeLast(table: number): void {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const mask = words[at + MASK]!;
+    const split = words[at + SPLIT]! - 1;
+    const lower = this.bucketAt(table, split);
+    const upper = this.bucketAt(table, split + mask + 1);
+    this.touch(table, lower);
+    this.touch(table, upper);
+    // The longer chain may want one bucket more than both had: be sure of it before anything is taken apart.
+    try {
+      this.arena.free(this.arena.allocate(BUCKET_BYTES));
+    } catch (error) {
+      if (error instanceof ArenaExhausted) return;
+      throw error;
+    }
+    const count = this.takeChain(table, upper);
+    for (let index = 0; index < count; index++) {
+      const record = this.chain[index]!;
+      this.addToChain(table, lower, tagOf(this.hashOf(record)), record);
+    }
+    words[at + SPLIT] = split;
+    if (split === 0) {
+      words[at + DIRECTION] = RESTING;
+      this.freeLastExtent(table);
+    }
+  }
+
+  /** Frees the extent above the mask, which no bucket uses any more. */
+  private freeLastExtent(table: number): void {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const place = at + EXTENTS + (31 - Math.clz32(words[at + MASK]! + 1)) - FIRST_LOG + 1;
+    this.arena.free(words[place]!);
+    words[place] = 0;
+  }
+
+  // ---- chains ---------------------------------------------------------------------------------------------------
+
+  private tagAt(bucket: number, slot: number): number {
+    return this.bytes[bucket >>> SEGMENT_SHIFT]![((bucket & UNIT_MASK) << 3) + slot]!;
+  }
+
+  private clearBucket(bucket: number, epoch: number): void {
+    const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+    const at = (bucket & UNIT_MASK) << 1;
+    words[at] = 0;
+    words[at + 1] = 0;
+    words[at + 2] = 0;
+    words[at + EPOCH_WORD] = epoch;
+  }
+
+  /** Puts a record into the first empty place of a chain; sets `bucket` and `slot` to it. */
+  private addToChain(table: number, home: number, tag: number, record: number): void {
+    let bucket = home;
+    for (;;) {
+      const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+      const at = (bucket & UNIT_MASK) << 1;
+      for (let word = 0; word < 3; word++) {
+        const tags = words[at + word]!;
+        const empty = (tags - 0x01010101) & ~tags & 0x80808080;
+        if (empty === 0) continue;
+        const inWord = (31 - Math.clz32(empty & -empty)) >>> 3;
+        words[at + word] = tags | (tag << (inWord << 3));
+        words[at + SLOT_WORD + (word << 2) + inWord] = record;
+        this.bucket = bucket;
+        this.slot = (word << 2) + inWord;
+        return;
+      }
+      bucket = words[at + 2]! >>> 24 === LINK_TAG ? words[at + SLOT_WORD + LINK_SLOT]! : this.extendChain(table, bucket);
+    }
+  }
+
+  /** Hangs an overflow bucket behind a full one; the record in the link's place moves there. */
+  private extendChain(table: number, bucket: number): number {
+    const overflow = this.arena.allocate(BUCKET_BYTES);
+    this.clearBucket(overflow, 0);
+    const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+    const at = (bucket & UNIT_MASK) << 1;
+    const target = this.words[overflow >>> SEGMENT_SHIFT]!;
+    const targetAt = (overflow & UNIT_MASK) << 1;
+    target[targetAt] = words[at + 2]! >>> 24;
+    target[targetAt + SLOT_WORD] = words[at + SLOT_WORD + LINK_SLOT]!;
+    words[at + 2] = (words[at + 2]! & 0xffffff) | (LINK_TAG << 24);
+    words[at + SLOT_WORD + LINK_SLOT] = overflow;
+    this.words[table >>> SEGMENT_SHIFT]![((table & UNIT_MASK) << 1) + OVERFLOW]!++;
+    return overflow;
+  }
+
+  /** Empties the place (`bucket`, `slot`); a record from the chain's end fills it, so that chains stay short (I3). */
+  private removeFromChain(table: number): void {
+    const bytes = this.bytes[this.bucket >>> SEGMENT_SHIFT]!;
+    const tagPlace = ((this.bucket & UNIT_MASK) << 3) + this.slot;
+    let before = 0;
+    let last = this.bucket;
+    for (;;) {
+      const words = this.words[last >>> SEGMENT_SHIFT]!;
+      const at = (last & UNIT_MASK) << 1;
+      if (words[at + 2]! >>> 24 !== LINK_TAG) break;
+      before = last;
+      last = words[at + SLOT_WORD + LINK_SLOT]!;
+    }
+    if (last === this.bucket) {
+      bytes[tagPlace] = 0;
+      if (this.home !== last && this.isEmpty(last)) this.unlinkLast(table, last);
+      return;
+    }
+    const words = this.words[last >>> SEGMENT_SHIFT]!;
+    const at = (last & UNIT_MASK) << 1;
+    let slot = SLOTS - 1;
+    while (this.tagAt(last, slot) === 0) slot--;
+    bytes[tagPlace] = this.tagAt(last, slot);
+    this.words[this.bucket >>> SEGMENT_SHIFT]![((this.bucket & UNIT_MASK) << 1) + SLOT_WORD + this.slot] =
+      words[at + SLOT_WORD + slot]!;
+    this.bytes[last >>> SEGMENT_SHIFT]![((last & UNIT_MASK) << 3) + slot] = 0;
+    if (this.isEmpty(last)) this.dropLink(table, before, last);
+  }
+
+  private isEmpty(bucket: number): boolean {
+    const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+    const at = (bucket & UNIT_MASK) << 1;
+    return (words[at]! | words[at + 1]! | words[at + 2]!) === 0;
+  }
+
+  private unlinkLast(table: number, last: number): void {
+    let bucket = this.home;
+    for (;;) {
+      const next = this.words[bucket >>> SEGMENT_SHIFT]![((bucket & UNIT_MASK) << 1) + SLOT_WORD + LINK_SLOT]!;
+      if (next === last) break;
+      bucket = next;
+    }
+    this.dropLink(table, bucket, last);
+  }
+
+  private dropLink(table: number, before: number, last: number): void {
+    this.bytes[before >>> SEGMENT_SHIFT]![((before & UNIT_MASK) << 3) + LINK_SLOT] = 0;
+    this.arena.free(last);
+    this.words[table >>> SEGMENT_SHIFT]![((table & UNIT_MASK) << 1) + OVERFLOW]!--;
+  }
+
+  /** Copies a chain's records to the scratch list and frees its overflow buckets; the home bucket is left to the caller. */
+  private takeChain(table: number, home: number): number {
+    let count = 0;
+    let bucket = home;
+    for (;;) {
+      const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+      const at = (bucket & UNIT_MASK) << 1;
+      const hasLink = words[at + 2]! >>> 24 === LINK_TAG;
+      const slots = hasLink ? LINK_SLOT : SLOTS;
+      for (let slot = 0; slot < slots; slot++) {
+        if (((words[at + (slot >>> 2)]! >>> ((slot & 3) << 3)) & 255) === 0) continue;
+        if (count === this.chain.length) {
+          const longer = new Int32Array(count * 2);
+          longer.set(this.chain);
+          this.chain = longer;
+        }
+        this.chain[count++] = words[at + SLOT_WORD + slot]!;
+      }
+      const next = hasLink ? words[at + SLOT_WORD + LINK_SLOT]! : 0;
+      if (bucket !== home) {
+        this.arena.free(bucket);
+        this.words[table >>> SEGMENT_SHIFT]![((table & UNIT_MASK) << 1) + OVERFLOW]!--;
+      }
+      if (!hasLink) return count;
+      bucket = next;
+    }
+  }
+
+  /** Frees the overflow buckets behind `home` and cuts the link; what they held is forgotten. */
+  freeOverflow(table: number, home: number): void {
+    const words = this.words[home >>> SEGMENT_SHIFT]!;
+    const at = (home & UNIT_MASK) << 1;
+    if (words[at + 2]! >>> 24 !== LINK_TAG) return;
+    let bucket = words[at + SLOT_WORD + LINK_SLOT]!;
+    words[at + 2] = words[at + 2]! & 0xffffff;
+    while (bucket !== 0) {
+      const chained = this.words[bucket >>> SEGMENT_SHIFT]!;
+      const chainedAt = (bucket & UNIT_MASK) << 1;
+      const next = chained[chainedAt + 2]! >>> 24 === LINK_TAG ? chained[chainedAt + SLOT_WORD + LINK_SLOT]! : 0;
+      this.arena.free(bucket);
+      this.words[table >>> SEGMENT_SHIFT]![((table & UNIT_MASK) << 1) + OVERFLOW]!--;
+      bucket = next;
+    }
+  }
+
+  /** Hash of a record's key. */
+  hashOf(record: number): number {
+    const segment = record >>> SEGMENT_SHIFT;
+    const unit = record & UNIT_MASK;
+    const flags = this.words[segment]![(unit << 1) + 1]!;
+    return this.hash.hash(this.bytes[segment]!, (unit << 3) + KEY_OFFSET[flags >>> 30]!, flags & KEY_LENGTH_MASK);
+  }
+
+  // ---- reports --------------------------------------------------------------------------------------------------
+
+  statistics(table: number): TableStatistics {
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    const buckets = this.bucketCount(table);
+    const round = words[at + MASK]! + 1;
+    const split = words[at + SPLIT]!;
+    const direction = words[at + DIRECTION]!;
+    let extents = FIRST_BUCKETS;
+    for (let size = FIRST_BUCKETS; size < buckets; size *= 2) extents += size;
+    return {
+      records: words[at + COUNT]!,
+      buckets,
+      overflowBuckets: words[at + OVERFLOW]!,
+      direction: direction === RESTING ? "resting" : direction === GROWING ? "growing" : "shrinking",
+      progress: direction === RESTING ? 1 : direction === GROWING ? split / round : 1 - split / round,
+      bytes: HEADER_BYTES + (extents + words[at + OVERFLOW]!) * BUCKET_BYTES,
+    };
+  }
+
+  /** How many chains have 0, 1, 2, ... records. */
+  chainLengths(table: number): number[] {
+    const lengths: number[] = [];
+    const list = new RecordList();
+    const buckets = this.bucketCount(table);
+    for (let index = 0; index < buckets; index++) {
+      const count = this.readChain(this.bucketAt(table, index), list);
+      while (lengths.length <= count) lengths.push(0);
+      lengths[count]!++;
+    }
+    return lengths;
+  }
+
+  /** Walks the whole table and asserts I1 to I3. */
+  verify(table: number): void {
+    let records = 0;
+    let overflow = 0;
+    const buckets = this.bucketCount(table);
+    for (let index = 0; index < buckets; index++) {
+      const home = this.bucketAt(table, index);
+      let bucket = home;
+      for (;;) {
+        const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+        const at = (bucket & UNIT_MASK) << 1;
+        const hasLink = words[at + 2]! >>> 24 === LINK_TAG;
+        assert(bucket === home || !this.isEmpty(bucket), "I3: an overflow bucket is empty");
+        for (let slot = 0; slot < (hasLink ? LINK_SLOT : SLOTS); slot++) {
+          const tag = this.tagAt(bucket, slot);
+          assert(tag !== LINK_TAG, "a link stands where none may be");
+          if (tag === 0) {
+            assert(!hasLink, "I3: a bucket with a link has an empty place");
+            continue;
+          }
+          const hash = this.hashOf(words[at + SLOT_WORD + slot]!);
+          assert(tag === tagOf(hash), "a tag does not fit its record");
+          assert(this.homeOf(table, hash) === home, "I1: a record stands in the wrong chain");
+          records++;
+        }
+        if (!hasLink) break;
+        bucket = words[at + SLOT_WORD + LINK_SLOT]!;
+        overflow++;
+      }
+    }
+    const words = this.words[table >>> SEGMENT_SHIFT]!;
+    const at = (table & UNIT_MASK) << 1;
+    assert(records === words[at + COUNT]!, "the count is not that of the records");
+    assert(overflow === words[at + OVERFLOW]!, "the count of overflow buckets is wrong");
+  }
+}
+
+/** A list of record addresses that is used again and again. */
+export class RecordList {
+  records: Int32Array;
+
+  constructor() {
+    this.records = new Int32Array(64);
+  }
+
+  grow(): void {
+    const longer = new Int32Array(this.records.length * 2);
+    longer.set(this.records);
+    this.records = longer;
+  }
+}
+
+/** 2 to 255: the top bits of the hash, which do not take part in choosing the bucket. */
+function tagOf(hash: number): number {
+  const tag = hash >>> 24;
+  return tag < 2 ? tag + 2 : tag;
+}
+
+function reverseBits(value: number): number {
+  value = ((value >>> 1) & 0x55555555) | ((value & 0x55555555) << 1);
+  value = ((value >>> 2) & 0x33333333) | ((value & 0x33333333) << 2);
+  value = ((value >>> 4) & 0x0f0f0f0f) | ((value & 0x0f0f0f0f) << 4);
+  value = ((value >>> 8) & 0x00ff00ff) | ((value & 0x00ff00ff) << 8);
+  return (value >>> 16) | (value << 16);
+}
