@@ -113,18 +113,9 @@ const badScanOption = oneOf(
   word("TYPE"),
   textOf("BAD", "", "NOVALUES"),
 );
-const badCursor = textOf(
-  "",
-  "abc",
-  "1.0",
-  " 1",
-  "1 ",
-  "0x10",
-  "99999999999999999999999999999999",
-  "1\x00",
-  "-",
-  "0abc",
-);
+/** All of these are read as 0. */
+const oddZero = sequence(textOf("", "00", "-0", "+0", "0\x00x"), word("COUNT"), fixed("100000"));
+const badCursor = textOf("abc", "1.0", " 1", "1 ", "0x10", "99999999999999999999999999999999", "-", "0abc");
 
 export const keys: Family = {
   name: "keys",
@@ -160,6 +151,7 @@ export const keys: Family = {
     command("SCAN", [fixed("0"), oneOf(badScanOption, sequence(word("MATCH"), pattern(), badScanOption))], {
       maySpoil: false,
     }),
+    command("SCAN", [oddZero], { compare: compareScan, weight: 0.2, maySpoil: false }),
     command("SCAN", [badCursor, optional(sequence(word("COUNT"), textOf("0", "10")))], {
       weight: 0.5,
       maySpoil: false,

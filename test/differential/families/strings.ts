@@ -56,10 +56,10 @@ const lcsOptions = anyOrder([
 
 /** Values of other types under the same keys, for WRONGTYPE; they join as soon as the subject has these types. */
 export const otherTypes: readonly CommandForm[] = [
-  command("LPUSH", [key(), shortText()], { weight: 0.2, needs: "LPUSH" }),
-  command("HSET", [key(), shortText(), shortText()], { weight: 0.2, needs: "HSET" }),
-  command("SADD", [key(), smallInteger(0, 9)], { weight: 0.2, needs: "SADD" }),
-  command("ZADD", [key(), smallInteger(0, 9), shortText()], { weight: 0.2, needs: "ZADD" }),
+  command("LPUSH", [key(), shortText()], { weight: 0.2, needs: "LPUSH", maySpoil: false }),
+  command("HSET", [key(), shortText(), shortText()], { weight: 0.2, needs: "HSET", maySpoil: false }),
+  command("SADD", [key(), smallInteger(0, 9)], { weight: 0.2, needs: "SADD", maySpoil: false }),
+  command("ZADD", [key(), smallInteger(0, 9), shortText()], { weight: 0.2, needs: "ZADD", maySpoil: false }),
 ];
 
 export const strings: Family = {
