@@ -70,7 +70,6 @@ const sessions: Readonly<Record<string, string>> = {
   "inline single quotes that a letter follows": inline("ECHO 'hello'world"),
   "an inline command that does not exist": inline("NOSUCH a b c"),
   "an inline command with wrong arity": inline("GET"),
-  "an inline line with a zero byte": inline("ECHO a\x00b"),
   "an inline line with high bytes": inline("ECHO \xff\xfe"),
   "an inline line of 60 kB": inline(`ECHO ${"a".repeat(60_000)}`),
   "an inline line above the limit": "a".repeat(65_537),
