@@ -81,7 +81,7 @@ describe("the differential runner", () => {
   });
 
   test("finds a write that was answered rightly and done wrongly, in the state afterwards", async () => {
-    // SETNX becomes SETRX, no: the value changes its case on the way, the reply to SETNX stays the same.
+    // The value changes its case on the way; the reply to SET stays the same.
     const result = await runAgainst({ toServer: (text) => text.replaceAll(/(\$5\r\n)hello\r\n/g, "$1HELLO\r\n") });
     const finding = result.findings[0];
     assert.ok(finding !== undefined);
