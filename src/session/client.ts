@@ -1,0 +1,109 @@
+/**
+ * One connection's state: who it is, what it chose, what it still has to say and to hear.
+ *
+ *      socket ──► unread (the part of a request that has come so far) ──► Dispatcher
+ *
+ *  I1  While `suspension` is set, requests are kept in `unread` and none is read.
+ *  I2  `unread` is empty between whole requests: the usual client owns no buffer at all.
+ *  I3  `id` is never used twice in a server's life.
+ */
+
+import type { ClientState, Suspension } from "../commands/command.ts";
+import type { Connection, Timer } from "../core/host.ts";
+import type { UnfinishedRequest } from "../protocol/request-reader.ts";
+
+/** What CLIENT REPLY asked for; `skip` holds for the one command that comes. */
+export type ReplyMode = "on" | "off" | "skip";
+
+export type ClientClass = "normal" | "replica" | "pubsub";
+
+export class Client implements ClientState {
+  readonly id: number;
+  readonly connection: Connection;
+  databaseIndex: number;
+  protocol: 2 | 3;
+  isAuthenticated: boolean;
+  user: string;
+  name: string;
+  libraryName: string;
+  libraryVersion: string;
+  replyMode: ReplyMode;
+  /** CLIENT REPLY SKIP was called while a reply was being skipped: the next one is, too. */
+  skipsNextReply: boolean;
+  isEvictable: boolean;
+  touchesKeys: boolean;
+
+  /** Kept bytes, `unreadBytes` of them filled; undefined when nothing is kept. */
+  unread: Uint8Array | undefined;
+  unreadBytes: number;
+  unfinished: UnfinishedRequest | undefined;
+
+  suspension: Suspension | undefined;
+  suspensionTimer: Timer | undefined;
+  /** The client is gone, or will be as soon as what was written has left. */
+  isClosing: boolean;
+
+  readonly createdMs: number;
+  /** Monotonic ms of the last request. */
+  lastRequestMs: number;
+  /** Name of the last command, "container|sub" for subcommands. */
+  lastCommand: string;
+  argumentBytes: number;
+  inputBytes: number;
+  outputBytes: number;
+  /** Monotonic ms since which the output buffer has been above its soft limit, 0 when it is not. */
+  softLimitSinceMs: number;
+
+  constructor(id: number, connection: Connection, createdMs: number, monotonicMs: number) {
+    this.id = id;
+    this.connection = connection;
+    this.databaseIndex = 0;
+    this.protocol = 2;
+    this.isAuthenticated = false;
+    this.user = "default";
+    this.name = "";
+    this.libraryName = "";
+    this.libraryVersion = "";
+    this.replyMode = "on";
+    this.skipsNextReply = false;
+    this.isEvictable = true;
+    this.touchesKeys = true;
+    this.unread = undefined;
+    this.unreadBytes = 0;
+    this.unfinished = undefined;
+    this.suspension = undefined;
+    this.suspensionTimer = undefined;
+    this.isClosing = false;
+    this.createdMs = createdMs;
+    this.lastRequestMs = monotonicMs;
+    this.lastCommand = "NULL";
+    this.argumentBytes = 0;
+    this.inputBytes = 0;
+    this.outputBytes = 0;
+    this.softLimitSinceMs = 0;
+  }
+
+  clientClass(): ClientClass {
+    return "normal";
+  }
+
+  /** Adds bytes to what is kept. `expectedBytes` is what will be needed in all, as far as it is known. */
+  keep(bytes: Uint8Array, start: number, end: number, expectedBytes: number): void {
+    const length = end - start;
+    const needed = Math.max(this.unreadBytes + length, expectedBytes);
+    let unread = this.unread;
+    if (unread === undefined || unread.length < needed) {
+      const size = Math.max(needed, unread === undefined ? 1024 : Math.min(unread.length * 2, unread.length + (64 << 20)));
+      const larger = new Uint8Array(size);
+      if (unread !== undefined) larger.set(unread.subarray(0, this.unreadBytes));
+      this.unread = unread = larger;
+    }
+    unread.set(bytes.subarray(start, end), this.unreadBytes);
+    this.unreadBytes += length;
+  }
+
+  /** Bytes of memory that the client's buffers take. */
+  bufferBytes(): number {
+    return (this.unread?.length ?? 0) + this.connection.pendingBytes();
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The command table in the form that serves requests: names as bytes, flags as bits, counters beside them.
+ *
+ *      "get" ── hash of its letters, upper case ──► slot ──► Command { run, flagBits, arity, calls, ... }
+ *
+ *  I1  Lookup reads the request's bytes: no string is made for a known command.
+ *  I2  A Command is made once, when the server is composed.
+ */
+
+import type { CommandFlag, CommandFunction, CommandSpec, CommandTable } from "../commands/command.ts";
+import type { Request } from "../protocol/request.ts";
+
+export const FLAG_WRITE = 1;
+export const FLAG_READONLY = 2;
+export const FLAG_DENYOOM = 4;
+export const FLAG_ADMIN = 8;
+export const FLAG_LOADING = 16;
+export const FLAG_STALE = 32;
+export const FLAG_NO_AUTH = 64;
+export const FLAG_FAST = 128;
+export const FLAG_PROTECTED = 256;
+export const FLAG_ALLOW_BUSY = 512;
+export const FLAG_SKIP_SLOWLOG = 1024;
+export const FLAG_MAY_REPLICATE = 2048;
+export const FLAG_BLOCKING = 4096;
+
+const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
+  write: FLAG_WRITE,
+  readonly: FLAG_READONLY,
+  denyoom: FLAG_DENYOOM,
+  admin: FLAG_ADMIN,
+  loading: FLAG_LOADING,
+  stale: FLAG_STALE,
+  no_auth: FLAG_NO_AUTH,
+  fast: FLAG_FAST,
+  protected: FLAG_PROTECTED,
+  allow_busy: FLAG_ALLOW_BUSY,
+  skip_slowlog: FLAG_SKIP_SLOWLOG,
+  may_replicate: FLAG_MAY_REPLICATE,
+  blocking: FLAG_BLOCKING,
+};
+
+/** One command or subcommand, ready to be called. */
+export class Command {
+  /** Upper case: "GET", or "CLIENT|LIST" for a subcommand. */
+  readonly name: string;
+  /** Lower case with "|", as statistics and CLIENT LIST show it. */
+  readonly fullName: string;
+  readonly spec: CommandSpec;
+  readonly arity: number;
+  readonly flagBits: number;
+  readonly run: CommandFunction | undefined;
+  readonly subcommands: CommandIndex | undefined;
+  /** Takes so little time that several in a row are timed together. */
+  readonly isBrief: boolean;
+  calls: number;
+  microseconds: number;
+  rejectedCalls: number;
+  failedCalls: number;
+
+  constructor(name: string, spec: CommandSpec, container: string | undefined) {
+    this.name = container === undefined ? name : `${container}|${name}`;
+    this.fullName = this.name.toLowerCase();
+    this.spec = spec;
+    this.arity = spec.arity;
+    let bits = 0;
+    for (const flag of spec.flags) bits |= FLAG_BITS[flag] ?? 0;
+    this.flagBits = bits;
+    this.run = spec.run;
+    this.subcommands = spec.subcommands === undefined ? undefined : new CommandIndex(spec.subcommands, name);
+    this.isBrief = (bits & FLAG_FAST) !== 0 || BRIEF_BESIDES_FAST.includes(this.name);
+    this.calls = 0;
+    this.microseconds = 0;
+    this.rejectedCalls = 0;
+    this.failedCalls = 0;
+  }
+}
+
+/** Not flagged fast by Redis, though their cost depends only on the length of what they are given. */
+const BRIEF_BESIDES_FAST = ["SET", "SETEX", "PSETEX", "GETRANGE", "SETRANGE", "DEL", "MSET"];
+
+export class CommandIndex {
+  readonly commands: Command[];
+  /** Open addressing: position + 1 in `commands`, 0 for empty. */
+  private readonly slots: Int16Array;
+  /** Names as bytes, upper case, one after the other; where each starts. */
+  private readonly names: Uint8Array;
+  private readonly nameStart: Int32Array;
+
+  constructor(table: CommandTable, container?: string) {
+    this.commands = Object.entries(table).map(([name, spec]) => new Command(name, spec, container));
+    let slotCount = 8;
+    while (slotCount < this.commands.length * 4) slotCount *= 2;
+    this.slots = new Int16Array(slotCount);
+    const names = Object.keys(table);
+    this.names = Uint8Array.from(names.join(""), (character) => character.charCodeAt(0));
+    this.nameStart = new Int32Array(names.length + 1);
+    for (let index = 0, start = 0; index < names.length; index++) {
+      this.nameStart[index] = start;
+      const length = names[index]!.length;
+      let slot = hashName(this.names, start, length) & (slotCount - 1);
+      while (this.slots[slot] !== 0) slot = (slot + 1) & (slotCount - 1);
+      this.slots[slot] = index + 1;
+      start += length;
+      this.nameStart[index + 1] = start;
+    }
+  }
+
+  /** The command that argument `argument` names, in any case; undefined when there is none. hot path */
+  find(request: Request, argument: number): Command | undefined {
+    const start = request.offset[argument]!;
+    const length = request.length[argument]!;
+    const input = request.input;
+    const slots = this.slots;
+    const mask = slots.length - 1;
+    for (let slot = hashName(input, start, length) & mask; ; slot = (slot + 1) & mask) {
+      const index = slots[slot]! - 1;
+      if (index < 0) return undefined;
+      const nameStart = this.nameStart[index]!;
+      if (this.nameStart[index + 1]! - nameStart !== length) continue;
+      let at = 0;
+      for (; at < length; at++) {
+        let byte = input[start + at]!;
+        if (byte >= 97 && byte <= 122) byte -= 32;
+        if (byte !== this.names[nameStart + at]) break;
+      }
+      if (at === length) return this.commands[index];
+    }
+  }
+
+  /** By name as text, in any case. */
+  named(name: string): Command | undefined {
+    const upper = name.toUpperCase();
+    return this.commands.find((command) => command.name === upper || command.name.endsWith(`|${upper}`));
+  }
+}
+
+/** Letters of either case hash alike; the other characters of names are rare enough not to matter. */
+function hashName(bytes: Uint8Array, start: number, length: number): number {
+  let hash = length;
+  for (let index = 0; index < length; index++) hash = Math.imul(hash, 31) + (bytes[start + index]! & 0xdf);
+  return hash ^ (hash >>> 7);
+}

@@ -1,0 +1,487 @@
+/**
+ * Dispatcher: from a client's bytes to a command's function and back to the client's socket.
+ *
+ *      onData ─► RequestReader ─► find command ─► gates ─► run ─► ReplyWriter ─► one write to the socket
+ *                     ▲               unknown, arity, NOAUTH,          │
+ *                     └───────────────LOADING, OOM, MISCONF, pause ◄───┘ next request of the same read
+ *
+ *  I1  All requests of one read are served before the replies are sent: one write a turn and client.
+ *  I2  Gates refuse in Redis's order, so that a client sees the same error of several possible ones.
+ *  I3  A request that a gate puts off (CLIENT PAUSE) or a command that suspends leaves the rest unread, in order.
+ *  I4  Commands are timed in runs: consecutive calls of the same brief command share two readings of the clock, since
+ *      one reading costs as much as a tenth of a GET. Others are timed one by one.
+ */
+
+import type { CommandContext, Suspension } from "../commands/command.ts";
+import type { Clock } from "../core/host.ts";
+import { ArenaExhausted } from "../store/arena/arena.ts";
+import { LOADING, NO_AUTH, OUT_OF_MEMORY, type ReplyError } from "../protocol/errors.ts";
+import type { ReplyMark, ReplyWriter } from "../protocol/reply-writer.ts";
+import type { Request } from "../protocol/request.ts";
+import { RequestReader } from "../protocol/request-reader.ts";
+import type { Client } from "./client.ts";
+import {
+  type Command,
+  type CommandIndex,
+  FLAG_ADMIN,
+  FLAG_ALLOW_BUSY,
+  FLAG_DENYOOM,
+  FLAG_LOADING,
+  FLAG_MAY_REPLICATE,
+  FLAG_NO_AUTH,
+  FLAG_PROTECTED,
+  FLAG_SKIP_SLOWLOG,
+  FLAG_WRITE,
+} from "./command-index.ts";
+
+/** A request whose bytes exceed this, or whose reply does, is timed by itself. */
+const BRIEF_BYTES_MAX = 16 * 1024;
+/** Below this threshold of the slow log every command is timed by itself. */
+const RUNS_THRESHOLD_MIN_US = 1000;
+
+/** Counters that INFO shows and CONFIG RESETSTAT clears. */
+export class SessionStatistics {
+  commands = 0;
+  connections = 0;
+  rejectedConnections = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  readEvents = 0;
+  writeEvents = 0;
+  errorReplies = 0;
+  unexpectedErrorReplies = 0;
+  queryBufferLimitDisconnections = 0;
+  outputBufferLimitDisconnections = 0;
+  evictedClients = 0;
+  longestTurnUs = 0;
+  /** Error replies by their code. */
+  readonly errors = new Map<string, number>();
+}
+
+/** What higher ranks decide about requests; they change the fields, the dispatcher reads them. */
+export class Gates {
+  /** A password is needed before anything else. */
+  requiresAuthentication = false;
+  isLoading = false;
+  /** Set while writes are refused because the last snapshot failed. */
+  misconfiguration: ReplyError | undefined = undefined;
+  /** Frees memory when the limit is passed; returns false when it could not free enough. */
+  makeRoom: (() => boolean) | undefined = undefined;
+  /** Until when CLIENT PAUSE holds back requests, monotonic ms; 0 when none is held. */
+  pausedUntilMs = 0;
+  pausesAll = false;
+  /** `enable-debug-command`, `enable-module-command`: whether this client may use a protected command. */
+  mayUseProtected: (command: Command, client: Client) => boolean = () => false;
+}
+
+/** What the dispatcher tells others. */
+export interface DispatchHooks {
+  /** A command took `microseconds`; called for every one that was timed by itself and for runs as a whole. */
+  onSlow(command: Command, request: Request, client: Client, microseconds: number): void;
+  /** A client's first or last moment of waiting. */
+  onSuspended(client: Client): void;
+  onResumed(client: Client): void;
+  /** A request was refused because of CLIENT PAUSE and waits for its end. */
+  onPaused(client: Client): void;
+  /** After each turn in which the client wrote or was written to. */
+  afterTurn(client: Client): void;
+  warn(text: string): void;
+}
+
+export class Dispatcher {
+  readonly context: CommandContext;
+  readonly gates: Gates;
+  statistics: SessionStatistics;
+  /** Microseconds above which onSlow is called; negative: never. */
+  slowThresholdUs: number;
+  queryBufferBytesMax: number;
+  readonly reader: RequestReader;
+
+  private readonly reply: ReplyWriter;
+  private readonly commands: CommandIndex;
+  private readonly clock: Clock;
+  private readonly hooks: DispatchHooks;
+  private readonly mark: ReplyMark;
+  /** The run that is being timed (I4). */
+  private runCommand: Command | undefined;
+  private runCalls: number;
+  private runStartMs: number;
+
+  constructor(
+    context: CommandContext,
+    reader: RequestReader,
+    commands: CommandIndex,
+    clock: Clock,
+    gates: Gates,
+    hooks: DispatchHooks,
+  ) {
+    this.context = context;
+    this.gates = gates;
+    this.statistics = new SessionStatistics();
+    this.slowThresholdUs = 10_000;
+    this.queryBufferBytesMax = 1024 * 1024 * 1024;
+    this.reader = reader;
+    this.reply = context.reply;
+    this.commands = commands;
+    this.clock = clock;
+    this.hooks = hooks;
+    this.mark = { partCount: 0, position: 0 };
+    this.runCommand = undefined;
+    this.runCalls = 0;
+    this.runStartMs = 0;
+  }
+
+  /** Bytes of a client have come; `bytes` is only valid during the call. hot path */
+  receive(client: Client, bytes: Uint8Array, length: number): void {
+    const statistics = this.statistics;
+    statistics.inputBytes += length;
+    statistics.readEvents++;
+    client.inputBytes += length;
+    if (client.isClosing) return;
+    if (client.suspension !== undefined) {
+      client.keep(bytes, 0, length, 0);
+      this.checkQueryBuffer(client);
+      return;
+    }
+    const startMs = this.beginTurn(client);
+    const reader = this.reader;
+    if (client.unread === undefined) {
+      reader.start(bytes, 0, length);
+    } else {
+      client.keep(bytes, 0, length, 0);
+      this.resumeReading(client);
+    }
+    this.serve(client, client.unread === undefined ? bytes : client.unread, client.unread === undefined ? length : client.unreadBytes);
+    this.endTurn(client, startMs);
+  }
+
+  /**
+   * Ends a client's wait: `write` writes the reply (none for a request that was put off), then what it sent meanwhile
+   * is served.
+   */
+  resume(client: Client, write: ((reply: ReplyWriter) => void) | undefined): void {
+    client.suspension = undefined;
+    client.suspensionTimer?.cancel();
+    client.suspensionTimer = undefined;
+    this.hooks.onResumed(client);
+    if (client.isClosing) return;
+    const startMs = this.beginTurn(client);
+    write?.(this.reply);
+    if (client.unread !== undefined) {
+      this.resumeReading(client);
+      this.serve(client, client.unread, client.unreadBytes);
+    }
+    this.endTurn(client, startMs);
+  }
+
+  private resumeReading(client: Client): void {
+    if (client.unfinished !== undefined) this.reader.restore(client.unread!, client.unreadBytes, client.unfinished);
+    else this.reader.start(client.unread!, 0, client.unreadBytes);
+  }
+
+  private beginTurn(client: Client): number {
+    const nowMs = this.clock.monotonicMs();
+    const context = this.context;
+    const keyspace = context.keyspace;
+    keyspace.nowMs = this.clock.nowMs();
+    keyspace.clock.setNow(keyspace.nowMs);
+    keyspace.touchesAccess = client.touchesKeys;
+    context.client = client;
+    context.database = keyspace.databases[client.databaseIndex]!;
+    context.monotonicMs = nowMs;
+    this.reply.protocol = client.protocol;
+    this.reader.isTrusted = client.isAuthenticated || !this.gates.requiresAuthentication;
+    client.lastRequestMs = nowMs;
+    this.runStartMs = nowMs;
+    return nowMs;
+  }
+
+  private endTurn(client: Client, startMs: number): void {
+    const endMs = this.closeRun(client);
+    const microseconds = (endMs - startMs) * 1000;
+    if (microseconds > this.statistics.longestTurnUs) this.statistics.longestTurnUs = microseconds;
+    this.flush(client);
+    this.hooks.afterTurn(client);
+  }
+
+  /** Reads and executes requests until there is no whole one left, then keeps the rest. */
+  private serve(client: Client, input: Uint8Array, end: number): void {
+    const reader = this.reader;
+    let base = reader.isInside() ? 0 : reader.position;
+    for (;;) {
+      const result = reader.next();
+      if (result === "ready") {
+        const isDone = this.execute(client, reader.position - base);
+        if (!isDone) {
+          // Put off by a pause: the same request is read again later (I3).
+          this.keepRest(client, input, base, end, false);
+          return;
+        }
+        base = reader.position;
+        if (client.isClosing) return;
+        if (client.suspension !== undefined) {
+          this.keepRest(client, input, base, end, false);
+          return;
+        }
+        continue;
+      }
+      if (result === "error") {
+        this.protocolError(client);
+        return;
+      }
+      if (!reader.isInside()) base = reader.position;
+      this.keepRest(client, input, base, end, reader.isInside());
+      return;
+    }
+  }
+
+  /** Keeps `input[base ... end)` for later; `isInside` when the reader has understood a part of it. */
+  private keepRest(client: Client, input: Uint8Array, base: number, end: number, isInside: boolean): void {
+    if (base >= end && !isInside) {
+      client.unread = undefined;
+      client.unreadBytes = 0;
+      client.unfinished = undefined;
+      return;
+    }
+    let expectedBytes = 0;
+    if (isInside) {
+      client.unfinished ??= {
+        position: 0,
+        expected: 0,
+        bulkLength: -1,
+        count: 0,
+        offset: new Int32Array(0),
+        length: new Int32Array(0),
+      };
+      expectedBytes = this.reader.save(base, client.unfinished);
+    } else {
+      client.unfinished = undefined;
+    }
+    if (input === client.unread) {
+      if (base > 0) {
+        input.copyWithin(0, base, end);
+        client.unreadBytes = end - base;
+      }
+      if (expectedBytes > input.length) client.keep(input, 0, 0, expectedBytes);
+    } else {
+      client.unread = undefined;
+      client.unreadBytes = 0;
+      client.keep(input, base, end, expectedBytes);
+    }
+    this.checkQueryBuffer(client);
+  }
+
+  private checkQueryBuffer(client: Client): void {
+    if (client.unreadBytes <= this.queryBufferBytesMax) return;
+    this.statistics.queryBufferLimitDisconnections++;
+    this.hooks.warn(
+      `Closing client that reached max query buffer length: id=${client.id} addr=${client.connection.remoteAddress} qbuf=${client.unreadBytes}`,
+    );
+    client.isClosing = true;
+    client.connection.destroy();
+  }
+
+  private protocolError(client: Client): void {
+    this.reply.errorText(this.reader.errorText);
+    this.countError();
+    this.hooks.warn(
+      `Protocol error (${this.reader.errorText.slice("ERR Protocol error: ".length)}) from client: id=${client.id} addr=${client.connection.remoteAddress}`,
+    );
+    client.unread = undefined;
+    client.unreadBytes = 0;
+    client.isClosing = true;
+  }
+
+  /** Executes the request that was read. False when it has to wait. hot path */
+  private execute(client: Client, requestBytes: number): boolean {
+    if (client.replyMode === "on") return this.decide(client, requestBytes);
+    this.reply.mark(this.mark);
+    const isDone = this.decide(client, requestBytes);
+    this.applyReplyMode(client);
+    return isDone;
+  }
+
+  /** Finds the command, asks the gates, calls it. hot path */
+  private decide(client: Client, requestBytes: number): boolean {
+    const request = this.context.request;
+    const reply = this.reply;
+    let command = this.commands.find(request, 0);
+    if (command === undefined) {
+      this.refuseUnknown(request);
+      return this.refused(undefined);
+    }
+    if (command.subcommands !== undefined && request.count > 1) {
+      const subcommand = command.subcommands.find(request, 1);
+      if (subcommand === undefined) {
+        const word = printable(request, 1, 128);
+        reply.errorText(`ERR unknown subcommand '${word}'. Try ${command.name} HELP.`);
+        return this.refused(command);
+      }
+      command = subcommand;
+    }
+    const arity = command.arity;
+    const count = request.count;
+    if (arity >= 0 ? count !== arity : count < -arity) {
+      reply.errorText(`ERR wrong number of arguments for '${command.fullName}' command`);
+      return this.refused(command);
+    }
+    const gates = this.gates;
+    const flags = command.flagBits;
+    if ((flags & FLAG_PROTECTED) !== 0 && !gates.mayUseProtected(command, client)) {
+      const container = command.fullName.split("|")[0]!;
+      reply.errorText(
+        `ERR ${container.toUpperCase()} command not allowed. If the enable-${container}-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
+      );
+      return this.refused(command);
+    }
+    if (gates.requiresAuthentication && !client.isAuthenticated && (flags & FLAG_NO_AUTH) === 0) {
+      reply.error(NO_AUTH);
+      return this.refused(command);
+    }
+    if (gates.makeRoom !== undefined && !gates.makeRoom() && (flags & FLAG_DENYOOM) !== 0) {
+      reply.error(OUT_OF_MEMORY);
+      return this.refused(command);
+    }
+    if (gates.misconfiguration !== undefined && ((flags & FLAG_WRITE) !== 0 || command.name === "PING")) {
+      reply.error(gates.misconfiguration);
+      return this.refused(command);
+    }
+    if (gates.isLoading && (flags & FLAG_LOADING) === 0) {
+      reply.error(LOADING);
+      return this.refused(command);
+    }
+    if (gates.pausedUntilMs !== 0 && this.isPaused(command, flags)) {
+      this.suspendForPause(client);
+      return false;
+    }
+    this.call(client, command, requestBytes);
+    return true;
+  }
+
+  private isPaused(command: Command, flags: number): boolean {
+    if (this.context.monotonicMs >= this.gates.pausedUntilMs) return false;
+    if ((flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0) return true;
+    // What ends a pause must not be held back by it.
+    if (!this.gates.pausesAll) return false;
+    return (flags & FLAG_ALLOW_BUSY) === 0 && !(command.fullName.startsWith("client|") && (flags & FLAG_ADMIN) !== 0);
+  }
+
+  private suspendForPause(client: Client): void {
+    client.suspension = { kind: "pause", timeoutAtMs: 0, onTimeout: () => undefined };
+    this.hooks.onPaused(client);
+  }
+
+  private call(client: Client, command: Command, requestBytes: number): void {
+    const context = this.context;
+    const reply = this.reply;
+    const isAlone = !command.isBrief || requestBytes > BRIEF_BYTES_MAX || this.timesEach();
+    if (command !== this.runCommand || isAlone) {
+      this.closeRun(client);
+      this.runCommand = command;
+    }
+    this.runCalls++;
+    const errorsBefore = reply.errorCount;
+    const bytesBefore = reply.byteCount();
+    try {
+      command.run!(context);
+    } catch (error) {
+      if (!(error instanceof ArenaExhausted)) throw error;
+      reply.error(OUT_OF_MEMORY);
+    }
+    if (reply.errorCount !== errorsBefore) {
+      command.failedCalls++;
+      this.countError();
+    }
+    if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.closeRun(client);
+    client.argumentBytes = requestBytes;
+    client.lastCommand = command.fullName;
+    if (context.suspension !== undefined) this.suspend(client, context.suspension);
+  }
+
+  private timesEach(): boolean {
+    return this.slowThresholdUs >= 0 && this.slowThresholdUs < RUNS_THRESHOLD_MIN_US;
+  }
+
+  /** Books the time since the last reading on the run's command; returns the clock's reading. */
+  private closeRun(client: Client): number {
+    const nowMs = this.clock.monotonicMs();
+    const command = this.runCommand;
+    if (command !== undefined) {
+      const microseconds = (nowMs - this.runStartMs) * 1000;
+      command.calls += this.runCalls;
+      command.microseconds += microseconds;
+      this.statistics.commands += this.runCalls;
+      if (this.slowThresholdUs >= 0 && microseconds >= this.slowThresholdUs && (command.flagBits & FLAG_SKIP_SLOWLOG) === 0) {
+        this.hooks.onSlow(command, this.context.request, client, microseconds);
+      }
+      this.runCommand = undefined;
+      this.runCalls = 0;
+    }
+    this.runStartMs = nowMs;
+    return nowMs;
+  }
+
+  private suspend(client: Client, suspension: Suspension): void {
+    this.context.suspension = undefined;
+    client.suspension = suspension;
+    if (suspension.timeoutAtMs > 0) {
+      const delayMs = Math.max(0, suspension.timeoutAtMs - this.context.monotonicMs);
+      client.suspensionTimer = this.clock.after(delayMs, () => this.resume(client, suspension.onTimeout));
+    }
+    this.hooks.onSuspended(client);
+  }
+
+  private applyReplyMode(client: Client): void {
+    // CLIENT REPLY ON, just executed, is heard again.
+    if (client.replyMode === "on") return;
+    this.reply.rewind(this.mark);
+    if (client.replyMode === "off") return;
+    client.replyMode = client.skipsNextReply ? "skip" : "on";
+    client.skipsNextReply = false;
+  }
+
+  private refused(command: Command | undefined): boolean {
+    if (command !== undefined) command.rejectedCalls++;
+    this.countError();
+    return true;
+  }
+
+  private countError(): void {
+    const statistics = this.statistics;
+    statistics.errorReplies++;
+    const code = this.reply.lastErrorCode;
+    statistics.errors.set(code, (statistics.errors.get(code) ?? 0) + 1);
+  }
+
+  private refuseUnknown(request: Request): void {
+    let words = "";
+    for (let index = 1; index < request.count && words.length < 128; index++) {
+      words += `'${printable(request, index, 128 - words.length)}' `;
+    }
+    this.reply.errorText(`ERR unknown command '${printable(request, 0, 128)}', with args beginning with: ${words}`);
+  }
+
+  /** Sends what was written in this turn. hot path */
+  flush(client: Client): void {
+    const reply = this.reply;
+    const bytes = reply.byteCount();
+    const connection = client.connection;
+    if (bytes > 0) {
+      this.statistics.outputBytes += bytes;
+      this.statistics.writeEvents++;
+      client.outputBytes += bytes;
+      const parts = reply.parts;
+      for (let index = 0; index < parts.length; index++) connection.write(parts[index]!, 0, parts[index]!.length);
+      const isFree = reply.position === 0 || connection.write(reply.buffer, 0, reply.position);
+      reply.reset(isFree);
+    }
+    if (client.isClosing) connection.end();
+  }
+}
+
+/** Up to `max` characters of an argument as an error text shows it: it ends at a zero byte as a C string does. */
+function printable(request: Request, index: number, max: number): string {
+  const text = request.text(index).slice(0, max);
+  const zero = text.indexOf("\0");
+  return zero === -1 ? text : text.slice(0, zero);
+}
