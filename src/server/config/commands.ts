@@ -3,15 +3,15 @@
  *
  *      CONFIG SET maxmemory 1gb hz 20 ──► Config.set ──► +OK or the error, at once or when the last applier is done
  *
- *  I1  A function that returns undefined has written its reply; one that returns a promise writes nothing before it
- *      resolves: the caller keeps the client waiting and calls what it resolves to with the client's writer.
+ *  I1  CONFIG SET whose appliers take their time suspends its client and resumes it exactly once.
  *  Source: replies of redis-server 7.0 (config.differential.test.ts).
  */
 
+import type { ClientState, CommandContext, CommandFlag, CommandTable } from "../../commands/command.ts";
 import type { Disk } from "../../core/host.ts";
 import type { ReplyWriter } from "../../protocol/reply-writer.ts";
 import type { Request } from "../../protocol/request.ts";
-import type { Complaint, Config, SetOptions } from "./config.ts";
+import type { Complaint, Config } from "./config.ts";
 import { findDirective } from "./directives.ts";
 import { rewriteConfiguration, type UserLines } from "./rewrite.ts";
 
@@ -21,22 +21,18 @@ export interface ConfigHooks {
   /** Absolute path of the file that the server was started with. */
   readonly configFile: string | undefined;
   readonly disk: Disk;
+  readonly isLoading: () => boolean;
+  /** Whether the client comes over loopback or the unix socket; enable-protected-configs may ask. */
+  readonly isLocal: (client: ClientState) => boolean;
+  /** Gives a suspended client its reply, if it is still there. */
+  readonly resume: (client: ClientState, write: (reply: ReplyWriter) => void) => void;
   /** The `user` lines for CONFIG REWRITE, once there are users. */
   readonly users?: UserLines;
   /** Told after CONFIG REWRITE, for the log; `failure` undefined when it went well. */
   readonly onRewrite?: (failure: string | undefined) => void;
 }
 
-/** Writes the reply that was not ready at once. */
-export type LateReply = (reply: ReplyWriter) => void;
-
-export interface ConfigCommands {
-  get(request: Request, reply: ReplyWriter): undefined;
-  set(request: Request, reply: ReplyWriter, client: SetOptions): Promise<LateReply> | undefined;
-  rewrite(request: Request, reply: ReplyWriter): undefined;
-  resetStatistics(request: Request, reply: ReplyWriter): undefined;
-  help(request: Request, reply: ReplyWriter): undefined;
-}
+const ADMIN_FLAGS: readonly CommandFlag[] = ["admin", "noscript", "loading", "stale"];
 
 export const CONFIG_HELP: readonly string[] = [
   "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -52,35 +48,81 @@ export const CONFIG_HELP: readonly string[] = [
   "    Prints this help.",
 ];
 
-/** The subcommands over one Config. Their arity is the dispatcher's: GET >= 3, SET >= 4, the others 2 words. */
-export function configCommands(config: Config, hooks: ConfigHooks): ConfigCommands {
+/** The table entry of CONFIG over one Config. */
+export function configCommands(config: Config, hooks: ConfigHooks): CommandTable {
+  const admin = { flags: ADMIN_FLAGS, acl: [], group: "server" } as const;
   return {
-    get(request, reply) {
-      configGet(config, request, reply);
-      return undefined;
-    },
-    set(request, reply, client) {
-      return configSet(config, request, reply, client);
-    },
-    rewrite(_request, reply) {
-      configRewrite(config, hooks, reply);
-      return undefined;
-    },
-    resetStatistics(_request, reply) {
-      hooks.resetStatistics();
-      reply.ok();
-      return undefined;
-    },
-    help(_request, reply) {
-      reply.array(CONFIG_HELP.length);
-      for (const line of CONFIG_HELP) reply.simple(line);
-      return undefined;
+    CONFIG: {
+      arity: -2,
+      flags: [],
+      acl: [],
+      group: "server",
+      since: "2.0.0",
+      complexity: "Depends on subcommand.",
+      summary: "Reads and changes the configuration of the running server.",
+      subcommands: {
+        GET: {
+          ...admin,
+          arity: -3,
+          since: "2.0.0",
+          complexity: "O(N) when N is the number of configuration parameters provided",
+          summary: "Returns the directives whose names match a pattern, with their values.",
+          arguments: "parameter [parameter ...]",
+          history: [["7.0.0", "Takes several patterns."]],
+          run: (context) => configGet(config, context.request, context.reply),
+        },
+        SET: {
+          ...admin,
+          arity: -4,
+          since: "2.0.0",
+          complexity: "O(N) when N is the number of configuration parameters provided",
+          summary: "Changes directives of the running server: all that are named or none.",
+          arguments: "parameter value [parameter value ...]",
+          tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+          history: [["7.0.0", "Takes several pairs."]],
+          run: (context) => configSet(config, hooks, context),
+        },
+        REWRITE: {
+          ...admin,
+          arity: 2,
+          since: "2.8.0",
+          complexity: "O(1)",
+          summary: "Writes the values of now into the configuration file.",
+          tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+          run: (context) => configRewrite(config, hooks, context.reply),
+        },
+        RESETSTAT: {
+          ...admin,
+          arity: 2,
+          since: "2.0.0",
+          complexity: "O(1)",
+          summary: "Sets the statistics of INFO back to zero.",
+          tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+          run: (context) => {
+            hooks.resetStatistics();
+            context.reply.ok();
+          },
+        },
+        HELP: {
+          arity: 2,
+          flags: ["loading", "stale"],
+          acl: [],
+          group: "server",
+          since: "5.0.0",
+          complexity: "O(1)",
+          summary: "Explains the subcommands.",
+          run: (context) => {
+            context.reply.array(CONFIG_HELP.length);
+            for (const line of CONFIG_HELP) context.reply.simple(line);
+          },
+        },
+      },
     },
   };
 }
 
 /** CONFIG GET pattern [pattern ...]: a map of names and values. */
-export function configGet(config: Config, request: Request, reply: ReplyWriter): void {
+function configGet(config: Config, request: Request, reply: ReplyWriter): void {
   const patterns: string[] = [];
   for (let index = 2; index < request.count; index++) patterns.push(request.text(index));
   const found = config.get(patterns);
@@ -91,29 +133,27 @@ export function configGet(config: Config, request: Request, reply: ReplyWriter):
   }
 }
 
-/** CONFIG SET name value [name value ...]: all or none. See I1 for what it returns. */
-export function configSet(
-  config: Config,
-  request: Request,
-  reply: ReplyWriter,
-  client: SetOptions,
-): Promise<LateReply> | undefined {
+/** CONFIG SET name value [name value ...]: all or none. Replies, or suspends the client until it can. */
+function configSet(config: Config, hooks: ConfigHooks, context: CommandContext): void {
+  const { request, reply, client } = context;
   if (request.count % 2 === 1) {
     reply.errorText("ERR syntax error");
-    return undefined;
+    return;
   }
   const pairs: [string, string][] = [];
   for (let index = 2; index < request.count; index += 2) pairs.push([request.text(index), request.text(index + 1)]);
-  const outcome = config.set(pairs, client);
-  if (outcome instanceof Promise) {
-    return outcome.then((complaint) => (lateReply: ReplyWriter) => answer(lateReply, complaint));
+  const outcome = config.set(pairs, { isLocal: hooks.isLocal(client), isLoading: hooks.isLoading() });
+  if (!(outcome instanceof Promise)) {
+    answer(reply, outcome);
+    return;
   }
-  answer(reply, outcome);
-  return undefined;
+  // Nothing takes a CONFIG SET back halfway, so neither a timeout nor the client's end changes its course.
+  context.suspend({ kind: "other", timeoutAtMs: 0, onTimeout: (late) => late.ok() });
+  void outcome.then((complaint) => hooks.resume(client, (late) => answer(late, complaint)));
 }
 
 /** CONFIG REWRITE. */
-export function configRewrite(config: Config, hooks: ConfigHooks, reply: ReplyWriter): void {
+function configRewrite(config: Config, hooks: ConfigHooks, reply: ReplyWriter): void {
   if (hooks.configFile === undefined) {
     reply.errorText("ERR The server is running without a config file");
     return;

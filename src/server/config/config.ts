@@ -343,10 +343,10 @@ export class Config {
       if (entry.isDeniedWhileLoading && options.isLoading === true) {
         return "LOADING Redis is loading the dataset in memory";
       }
-      if (entry.isImmutable) first ??= setFailure(name, "can't set immutable config");
+      if (entry.isImmutable) first ??= setFailure(spelled, "can't set immutable config");
       else if (entry.isProtected && !this.mayChangeProtected(options)) {
-        first ??= setFailure(name, "can't set protected config");
-      } else if (seen.has(name)) first ??= setFailure(name, "duplicate parameter");
+        first ??= setFailure(spelled, "can't set protected config");
+      } else if (seen.has(name)) first ??= setFailure(spelled, "duplicate parameter");
       seen.add(name);
     }
     return first;
