@@ -14,7 +14,7 @@ import { families } from "./families.ts";
 import { DifferentialRunner, describeFinding } from "./runner.ts";
 
 const FIXED_SEED = 20_261_120;
-const SEQUENCES_PER_SEED = 1500;
+const SEQUENCES_PER_SEED = 3000;
 
 const newSeed = freshSeed();
 const rounds = Number(process.env.EVERKEY_DIFF_ROUNDS ?? 1);
