@@ -114,6 +114,7 @@ export class Client {
       let sent = 0;
       let answered = 0;
       let atLineStart = true;
+      let failure = "";
       const send = () => {
         while (sent < count && sent - answered < windowCommands) {
           const end = Math.min(count, sent + CHUNK_COMMANDS);
@@ -127,21 +128,17 @@ export class Client {
         const length = bytes.length;
         for (let index = 0; index < length; index++) {
           const byte = bytes[index]!;
-          if (atLineStart && byte === MINUS) {
-            this.consume = () => {};
-            reject(new Error(bytes.subarray(index).toString("latin1").split("\r\n")[0]));
-            return;
-          }
+          if (atLineStart && byte === MINUS) failure ||= bytes.toString("latin1", index).split("\r\n")[0]!;
           atLineStart = byte === LF;
           if (atLineStart) answered++;
         }
-        if (answered < count) {
-          send();
-          return;
-        }
+        // After an error nothing more is sent, but what is under way is awaited: the connection stays in step.
+        if (failure === "") send();
+        if (answered < sent) return;
         this.consume = () => {};
         this.fail = () => {};
-        resolve();
+        if (failure === "") resolve();
+        else reject(new Error(failure));
       };
       if (count === 0) resolve();
       else send();

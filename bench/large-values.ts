@@ -12,6 +12,7 @@ import { SIDES, type Side } from "./servers.ts";
 
 const MIB = 1 << 20;
 const SIZES_MIB = { quick: [32, 64, 128], normal: [64, 128, 256, 512], full: [64, 128, 256, 512] };
+const ROUND_COUNT_MAX = { quick: 2, normal: 3, full: 3 };
 
 type Times = Record<Side, Map<number, number[]>>;
 
@@ -20,7 +21,7 @@ export async function measureLargeValues(plan: Plan): Promise<Row[]> {
   const put: Times = bySide(() => new Map(sizes.map((size) => [size, []])));
   const get: Times = bySide(() => new Map(sizes.map((size) => [size, []])));
   const servers = { subject: await plan.factory.start("subject"), redis: await plan.factory.start("redis") };
-  for (let round = 0; round < Math.min(plan.rounds, 3); round++) {
+  for (let round = 0; round < Math.min(plan.rounds, ROUND_COUNT_MAX[plan.mode]); round++) {
     for (const size of sizes) {
       for (const side of sidesOf(round)) {
         plan.progress(`large values: ${side}, ${size} MiB`);

@@ -19,7 +19,7 @@ export interface Options {
   readonly subject: "everkey" | "redis";
 }
 
-const ROUNDS: Readonly<Record<Mode, number>> = { quick: 2, normal: 4, full: 6 };
+const ROUNDS: Readonly<Record<Mode, number>> = { quick: 3, normal: 4, full: 6 };
 
 const EXAMPLES = `
 Examples:

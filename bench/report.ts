@@ -4,7 +4,9 @@
  *      samples of both sides ──► Row (medians, ratio, target met?) ──► table on the terminal
  *                                                                 └──► --json, with every sample
  *
- *  I1  `ratio` is subject / redis of the medians; which way is good is said by `better`.
+ *  I1  `ratio` is subject / redis; which way is good is said by `better`. Samples of one round were taken one right after
+ *      the other, so it is the median of the rounds' ratios, which a drift of the machine does not reach, and may differ
+ *      a little from the ratio of the two medians that stand beside it.
  */
 
 import type { Side } from "./servers.ts";
@@ -44,7 +46,10 @@ export function makeRow(
 ): Row {
   const subject = median(samples.subject);
   const redis = median(samples.redis);
-  const ratio = subject / redis;
+  const isPaired = samples.subject.length === samples.redis.length;
+  const ratio = isPaired
+    ? median(samples.subject.map((value, round) => value / samples.redis[round]!))
+    : subject / redis;
   return { id, label, unit, better, samples, subject, redis, ratio, verdicts: judge(id, subject, ratio), note };
 }
 

@@ -17,6 +17,7 @@ import { bySide, type Plan, sidesOf } from "./plan.ts";
 import { makeRow, type Row } from "./report.ts";
 import { pause, type Server, type Side } from "./servers.ts";
 
+const ROUND_COUNT_MAX = { quick: 2, normal: 3, full: 3 };
 const KEY_COUNT = { quick: 200_000, normal: 1_000_000, full: 1_000_000 };
 const VALUE_BYTES = 100;
 const NOISE_CHARS = 1 << 20;
@@ -44,7 +45,7 @@ export async function measureSnapshot(plan: Plan): Promise<Row[]> {
   };
   const shared = mkdtempSync(join(tmpdir(), "everkey-bench-dump-"));
   try {
-    for (let round = 0; round < Math.min(plan.rounds, 3); round++) {
+    for (let round = 0; round < Math.min(plan.rounds, ROUND_COUNT_MAX[plan.mode]); round++) {
       for (const side of sidesOf(round)) await measureSide(plan, side, keyCount, seconds, shared);
       await loadSame(plan, seconds, shared);
     }

@@ -9,7 +9,7 @@
  */
 
 import { Client, ReplyFailure } from "./client.ts";
-import { FAMILIES, type Family } from "./families.ts";
+import { DATASETS, FAMILIES, type Family } from "./families.ts";
 import { refill, runBenchmark } from "./load.ts";
 import { bySide, type Plan, sidesOf } from "./plan.ts";
 import { cpuMicroseconds } from "./process-usage.ts";
@@ -19,7 +19,7 @@ import { type Server, SIDES, type Side } from "./servers.ts";
 const KEY_COUNTS = [100_000, 1_000_000];
 const PIPELINE_DEPTHS = [1, 16, 64];
 const WARM_UP_REQUESTS: Readonly<Record<number, number>> = { 1: 8_000, 16: 60_000, 64: 100_000 };
-const RUN_SECONDS = { quick: 0.25, normal: 0.6, full: 1 };
+const RUN_SECONDS = { quick: 0.2, normal: 0.6, full: 1 };
 
 interface Target {
   readonly server: Server;
@@ -91,7 +91,7 @@ async function measureFamily(
   plan.progress(`throughput ${family.name}, ${keyCount} keys, P=${pipelineDepth}`);
   const perSecond = bySide<number[]>(() => []);
   const perRequest = bySide<number[]>(() => []);
-  const base = { command: family.command, pipelineDepth, keyCount };
+  const base = { command: family.command, pipelineDepth, keyCount: DATASETS[family.dataset].keys(keyCount) };
 
   let slowest = Number.POSITIVE_INFINITY;
   for (const side of SIDES) {
