@@ -28,11 +28,22 @@ const ALLOWED = ["no", "yes", "local"];
 const FACILITIES = ["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"];
 const SHUTDOWN = ["default", "save", "nosave", "now", "force"];
 const TITLE_FIELDS = ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
+/** Those of them that may be empty. */
+const EMPTY_FIELDS = ["title", "unixsocket", "config-file"];
 
-/** Complaint about a proc-title-template that has unknown fields or unbalanced braces. */
+/**
+ * Complaint about a proc-title-template that names a field that there is not, or that shows nothing when the fields
+ * that may be empty are; `{{` stands for a brace.
+ */
 function checkTitle(template: string): string | undefined {
-  const rest = template.replace(/\{([^{}]*)\}/g, (whole, field: string) => (TITLE_FIELDS.includes(field) ? "" : whole));
-  return /[{}]/.test(rest) ? "template format is invalid or contains unknown variables" : undefined;
+  let isKnown = true;
+  const shown = template.replace(/\{(\{|[^}]*\}?)/g, (_whole, inside: string) => {
+    if (inside === "{") return "x";
+    const field = inside.endsWith("}") ? inside.slice(0, -1) : "";
+    if (!TITLE_FIELDS.includes(field)) isKnown = false;
+    return EMPTY_FIELDS.includes(field) ? "" : "x";
+  });
+  return isKnown && shown.trim() !== "" ? undefined : "template format is invalid or contains unknown variables";
 }
 
 export const SERVER_DIRECTIVES: readonly Directive[] = [

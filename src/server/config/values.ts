@@ -128,8 +128,9 @@ function wholeNumber(word: string): bigint | undefined {
   return BigInt.asIntN(64, value) === value ? value : undefined;
 }
 
-/** A number as the C library reads it: leading spaces and a plus sign are allowed. */
+/** A number as the C library reads it: leading spaces and a plus sign are allowed, nothing at all is 0. */
 function looseNumber(word: string): bigint | undefined {
+  if (word === "") return 0n;
   return /^[ \t\n\v\f\r]*[+-]?[0-9]{1,18}$/.test(word) ? BigInt(word.trim().replace("+", "")) : undefined;
 }
 
@@ -161,6 +162,13 @@ function parseMemoryValue(word: string, kind: Kind & { type: "memory" }): Parsed
   const bytes = parseMemory(word);
   if (bytes === undefined) {
     return { complaint: `argument must be a memory ${kind.allowsPercent ? "or percent " : ""}value` };
+  }
+  // Redis holds a share as a negative number of bytes, so a number that is too large looks like one.
+  if (kind.allowsPercent && bytes > kind.maximum) {
+    const percent = -BigInt.asIntN(64, bytes);
+    return percent > 100n
+      ? { complaint: "percentage argument must be less or equal to 100" }
+      : { value: `${percent}%` };
   }
   return bytes < kind.minimum || bytes > kind.maximum
     ? between(kind.minimum, kind.maximum)
