@@ -1,6 +1,7 @@
 /** The command line of the bench. */
 
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { FAMILIES } from "./families.ts";
 import type { Mode } from "./plan.ts";
 
 export const MEASUREMENTS = ["throughput", "memory", "snapshot", "stalls", "large"] as const;
@@ -10,7 +11,7 @@ export interface Options {
   readonly mode: Mode;
   readonly measurements: readonly MeasurementName[];
   /** Throughput families to measure; undefined for all. */
-  readonly familyFilter: RegExp | undefined;
+  readonly familyFilter: ReadonlySet<string> | undefined;
   readonly rounds: number;
   readonly json: string | undefined;
   /** The Node.js that runs Everkey. */
@@ -39,7 +40,7 @@ export function parseOptions(argv: readonly string[]): Options {
     .description("Measures Everkey beside the real redis-server, in turns, on this machine.")
     .option("--quick", "everything, smaller, in under two minutes")
     .option("--full", "10 M keys for the stalls, longer and more rounds")
-    .option("--only <names>", "measurements or commands, comma-separated; may be repeated", collect, [])
+    .option("--only <names>", "measurements or commands, comma-separated; may be repeated", collect)
     .option("--rounds <count>", "rounds of each measurement; sides swap places each round", wholeNumber)
     .option("--json <file>", "write all samples to a file")
     .option("--node <path>", "the Node.js binary that runs Everkey", process.execPath)
@@ -52,7 +53,7 @@ export function parseOptions(argv: readonly string[]): Options {
   const given = command.opts<{
     quick?: boolean;
     full?: boolean;
-    only: string[];
+    only?: string[];
     rounds?: number;
     json?: string;
     node: string;
@@ -61,15 +62,21 @@ export function parseOptions(argv: readonly string[]): Options {
   }>();
   if (given.quick && given.full) command.error("--quick and --full exclude each other");
   const mode: Mode = given.quick ? "quick" : given.full ? "full" : "normal";
-  const families = given.only.filter((name) => !isMeasurement(name));
-  const named = given.only.filter(isMeasurement);
+  const only = given.only ?? [];
+  const families = only.filter((name) => !isMeasurement(name));
+  const unknown = families.find((name) => !FAMILIES.some((family) => family.name.toUpperCase() === name.toUpperCase()));
+  if (unknown !== undefined) {
+    const names = FAMILIES.map(({ name }) => name).join(", ");
+    command.error(`--only: no measurement or command is called ${unknown}; commands: ${names}`);
+  }
+  const named = only.filter(isMeasurement);
   const measurements = MEASUREMENTS.filter(
-    (name) => given.only.length === 0 || named.includes(name) || (name === "throughput" && families.length > 0),
+    (name) => only.length === 0 || named.includes(name) || (name === "throughput" && families.length > 0),
   );
   return {
     mode,
     measurements,
-    familyFilter: families.length === 0 ? undefined : new RegExp(`^(${families.map(escapePattern).join("|")})$`, "i"),
+    familyFilter: families.length === 0 ? undefined : new Set(families.map((name) => name.toUpperCase())),
     rounds: given.rounds ?? ROUNDS[mode],
     json: given.json,
     node: given.node,
@@ -82,16 +89,12 @@ function isMeasurement(name: string): name is MeasurementName {
   return (MEASUREMENTS as readonly string[]).includes(name);
 }
 
-function collect(text: string, before: string[]): string[] {
+function collect(text: string, before: string[] = []): string[] {
   return [...before, ...text.split(",")];
 }
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--rounds takes a whole number from 1, not ${text}`);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1.");
   return value;
-}
-
-function escapePattern(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -10,8 +10,8 @@ export interface Plan {
   /** Rounds of each measurement; sides change places from round to round: A B, B A, A B, ... */
   readonly rounds: number;
   readonly factory: ServerFactory;
-  /** Restricts throughput to families whose name matches. */
-  readonly familyFilter: RegExp | undefined;
+  /** The throughput families to measure, by name; undefined for all. */
+  readonly familyFilter: ReadonlySet<string> | undefined;
   /** One line about what is going on now. */
   readonly progress: (text: string) => void;
 }

@@ -30,7 +30,7 @@ type Targets = Readonly<Record<Side, Target>>;
 
 export async function measureThroughput(plan: Plan): Promise<Row[]> {
   const rows: Row[] = [];
-  const families = FAMILIES.filter((family) => plan.familyFilter?.test(family.name) ?? true);
+  const families = FAMILIES.filter((family) => plan.familyFilter?.has(family.name.toUpperCase()) ?? true);
   for (const keyCount of KEY_COUNTS) {
     const targets = { subject: await open(plan, "subject"), redis: await open(plan, "redis") };
     let clean: string | undefined;
