@@ -16,6 +16,9 @@ import { DifferentialRunner, describeFinding } from "./runner.ts";
 const FIXED_SEED = 20_261_120;
 const SEQUENCES_PER_SEED = 3000;
 
+/** A subject that goes down is started again so that the sequence which does it can be shrunk; not for ever. */
+const DEATHS_MAX = 60;
+
 const newSeed = freshSeed();
 const rounds = Number(process.env.EVERKEY_DIFF_ROUNDS ?? 1);
 const findingMax = Number(process.env.EVERKEY_DIFF_FINDINGS ?? 5);
@@ -25,15 +28,31 @@ describe("Everkey answers as the real server does", () => {
   let subject: ChildServer;
   let runner: DifferentialRunner;
 
+  /** Logs of subjects that went down during the run. */
+  const deaths: string[] = [];
+
+  // Without active expiry: DBSIZE would depend on when a server gets to the keys whose time is over.
+  async function prepare(server: ChildServer): Promise<ChildServer> {
+    const client = await server.connect();
+    await client.call("DEBUG", "SET-ACTIVE-EXPIRE", "0");
+    client.close();
+    return server;
+  }
+
+  async function revive(): Promise<ChildServer> {
+    deaths.push(subject.log().slice(-3000));
+    await subject.kill();
+    await subject.stop();
+    if (deaths.length > DEATHS_MAX)
+      throw new Error(`the subject went down ${DEATHS_MAX} times, at last with:\n${deaths.at(-1)}`);
+    subject = await prepare(await startSubject());
+    return subject;
+  }
+
   before(async () => {
-    [redis, subject] = await Promise.all([startRedis(), startSubject()]);
-    runner = new DifferentialRunner(redis, subject);
-    // Without it, DBSIZE depends on when a server gets to the keys whose time is over.
-    for (const server of [redis, subject]) {
-      const client = await server.connect();
-      await client.call("DEBUG", "SET-ACTIVE-EXPIRE", "0");
-      client.close();
-    }
+    redis = await prepare(await startRedis());
+    subject = await prepare(await startSubject());
+    runner = new DifferentialRunner(redis, subject, revive);
   });
 
   after(async () => {
@@ -49,7 +68,10 @@ describe("Everkey answers as the real server does", () => {
         const okShare = 1 - result.errorCount / result.commandCount;
         context.diagnostic(`${result.commandCount} commands, ${Math.round(okShare * 100)} % of them without an error`);
         if (result.findings.length > 0) {
-          const log = subject.ending() === undefined ? "" : `\n\nthe subject ended:\n${subject.log().slice(-4000)}`;
+          const log =
+            deaths.length === 0
+              ? ""
+              : `\n\nthe subject went down ${deaths.length} times, at last with:\n${deaths.at(-1)}`;
           const report = result.findings.map(describeFinding).join("\n\n");
           assert.fail(
             `${result.findings.length} kinds of differences, ${result.repeatedCount} more of these:\n\n${report}${log}`,

@@ -20,6 +20,7 @@ import { findKnownDifference } from "./known-differences.ts";
 const REPLY_TIMEOUT_MS = 10_000;
 /** Connections are replaced now and then, for what RESET leaves as it is. */
 const SEQUENCES_PER_CONNECTION = 50;
+const SEQUENCES_PER_SPLIT = 11;
 const SPOIL_PROBABILITY = 0.07;
 const SHRINK_TRIES_MAX = 250;
 /** Databases that grammars use. */
@@ -85,25 +86,27 @@ async function inTime<T>(promise: Promise<T>): Promise<T | undefined> {
 
 /** One of the two servers: the connection that sequences run on, and one that looks at the state. */
 class Side {
-  private readonly target: RawTarget;
+  private target: RawTarget;
+  private readonly revive: (() => Promise<RawTarget>) | undefined;
   private main: RawClient | undefined;
   private probe: RawClient | undefined;
 
-  constructor(target: RawTarget) {
+  constructor(target: RawTarget, revive?: () => Promise<RawTarget>) {
     this.target = target;
+    this.revive = revive;
   }
 
-  /** Replies to `commands` on the sequence's connection; undefined for those that did not come. */
-  async run(commands: readonly (readonly Buffer[])[]): Promise<(Buffer | undefined)[]> {
-    if (this.main === undefined || this.main.isClosed) this.main = await RawClient.connect(this.target);
-    return this.send(this.main, commands);
+  /** Replies to `commands`, sent in `pieceCount` writes, on the sequence's connection; undefined for those that did not come. */
+  async run(commands: readonly (readonly Buffer[])[], pieceCount = 1): Promise<(Buffer | undefined)[]> {
+    if (this.main === undefined || this.main.isClosed) this.main = await this.connect();
+    return this.send(this.main, commands, pieceCount);
   }
 
   /** Replies on the connection that no sequence touches. */
   async look(commands: readonly (readonly string[])[]): Promise<(Buffer | undefined)[]> {
-    if (this.probe === undefined || this.probe.isClosed) this.probe = await RawClient.connect(this.target);
+    if (this.probe === undefined || this.probe.isClosed) this.probe = await this.connect();
     const bytes = commands.map((args) => args.map((argument) => Buffer.from(argument, "latin1")));
-    return this.send(this.probe, bytes);
+    return this.send(this.probe, bytes, 1);
   }
 
   renew(): void {
@@ -116,9 +119,29 @@ class Side {
     this.probe?.close();
   }
 
-  private async send(client: RawClient, commands: readonly (readonly Buffer[])[]): Promise<(Buffer | undefined)[]> {
-    client.write(Buffer.concat(commands.map((args) => encodeCommand(args))));
+  /** Connects; a server that is gone is started again where that is possible. */
+  private async connect(): Promise<RawClient> {
+    try {
+      return await RawClient.connect(this.target);
+    } catch (fault) {
+      if (this.revive === undefined) throw fault;
+      this.target = await this.revive();
+      return RawClient.connect(this.target);
+    }
+  }
+
+  private async send(
+    client: RawClient,
+    commands: readonly (readonly Buffer[])[],
+    pieceCount: number,
+  ): Promise<(Buffer | undefined)[]> {
+    const bytes = Buffer.concat(commands.map((args) => encodeCommand(args)));
     const replies: (Buffer | undefined)[] = commands.map(() => undefined);
+    const pieceBytes = Math.ceil(bytes.length / pieceCount);
+    for (let start = 0; start < bytes.length; start += pieceBytes) {
+      if (start > 0) await new Promise((resolve) => setImmediate(resolve));
+      client.write(bytes.subarray(start, start + pieceBytes));
+    }
     const all = Promise.all(
       commands.map(async (_, index) => {
         replies[index] = await client.nextReply();
@@ -157,9 +180,10 @@ export class DifferentialRunner {
   private runCount = 0;
   private hasDigest = true;
 
-  constructor(expected: RawTarget, actual: RawTarget) {
+  /** `revive` starts the subject again after it went down, and says where it is; without it that ends the run. */
+  constructor(expected: RawTarget, actual: RawTarget, revive?: () => Promise<RawTarget>) {
     this.expected = new Side(expected);
-    this.actual = new Side(actual);
+    this.actual = new Side(actual, revive);
   }
 
   close(): void {
@@ -215,7 +239,9 @@ export class DifferentialRunner {
       toBytes("FLUSHALL"),
     ];
     const requests = [...prelude, ...sequence.commands.map((drawn) => drawn.args)];
-    const [expected, actual] = await Promise.all([this.expected.run(requests), this.actual.run(requests)]);
+    // Now and then in many pieces, so that requests are also read that end in the next read.
+    const pieceCount = this.runCount % SEQUENCES_PER_SPLIT === 0 ? 23 : 1;
+    const [expected, actual] = await Promise.all([this.expected.run(requests), this.actual.run(requests, pieceCount)]);
     const replies = expected.slice(prelude.length);
     for (let index = 0; index < requests.length; index++) {
       const left = expected[index];

@@ -12,6 +12,7 @@ import {
   command,
   type Family,
   fixed,
+  goodTimeToLive,
   integer,
   key,
   mostly,
@@ -122,7 +123,7 @@ export const keys: Family = {
   forms: [
     command("SET", [key(), value()], { weight: 4 }),
     command("SET", [key(), smallInteger(-10, 20_000)]),
-    command("SET", [key(), shortText(), word("EX"), textOf("1000000", "2000000")], { weight: 1.5 }),
+    command("SET", [key(), shortText(), word("EX"), goodTimeToLive()], { weight: 1.5 }),
     command("APPEND", [key(), shortText()], { weight: 0.5 }),
     command("GET", [key()]),
     command("COPY", [key(), key()]),
@@ -133,7 +134,9 @@ export const keys: Family = {
     command("TOUCH", [repeat(key(), 1, 4)]),
     command("TYPE", [key()]),
     command("DUMP", [key()], { compare: compareDumps, weight: 1.5 }),
-    command("RESTORE", [key(), textOf("0", "0", "1000000", "-1"), goodDump, restoreOptions], { weight: 1.5 }),
+    command("RESTORE", [key(), oneOf(textOf("0", "0", "-1"), goodTimeToLive()), goodDump, restoreOptions], {
+      weight: 1.5,
+    }),
     command("RESTORE", [key(), timeToLive(), goodDump, anyOrder([word("REPLACE")])], { maySpoil: false }),
     command("RESTORE", [key(), unixMilliseconds(), goodDump, anyOrder([word("REPLACE")]), word("ABSTTL")]),
     command("RESTORE", [key(), fixed("0"), badDump, restoreOptions]),

@@ -1,0 +1,157 @@
+/**
+ * Makes the golden files with a real redis-server: for each set-up `<name>.rdb` as the server saved it and `<name>.json`
+ * with what the server answered about its contents.
+ *
+ *      node dist/test/golden/make.js        writes to test/golden/ of the current folder; commit the result
+ */
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { collectServer } from "./collect.ts";
+import { RealServer } from "./real-server.ts";
+
+const FAR_MS = "4102444800123";
+
+/** Set-ups: name, directives, commands (text is latin1; a leading comment says what they are for). */
+const SETUPS: [string, string[], string[][]][] = [
+  [
+    "compact",
+    [],
+    [
+      ["SET", "int8", "-7"],
+      ["SET", "int16", "12345"],
+      ["SET", "int32", "-2000000000"],
+      ["SET", "int64", "9007199254740993"],
+      ["SET", "12", "numeric key"],
+      ["SET", "not-an-integer", "007"],
+      ["SET", "empty", ""],
+      ["SET", "", "the key is empty"],
+      ["SET", "binary\0\xff\r\n", "\0\x01\xfe\xff"],
+      ["SET", "compressed", "abcdefgh".repeat(40)],
+      [
+        "SET",
+        "middle",
+        Array.from({ length: 90 }, (_, index) => String.fromCharCode(33 + ((index * 37) % 90))).join(""),
+      ],
+      ["SET", "expires", "v", "PXAT", FAR_MS],
+      [
+        "RPUSH",
+        "list",
+        "a",
+        "1",
+        "-1",
+        "300",
+        "-40000",
+        "5000000",
+        "-3000000000",
+        "9223372036854775807",
+        "x".repeat(70),
+      ],
+      ["SADD", "intset16", "1", "-2", "300"],
+      ["SADD", "intset32", "1", "70000", "-70000"],
+      ["SADD", "intset64", "1", "5000000000", "-9223372036854775808"],
+      ["SADD", "hashset", "a", "b", "c", "17"],
+      ["HSET", "hash", "f", "v", "n", "12", "17", "f17"],
+      ["PEXPIREAT", "hash", FAR_MS],
+      ["ZADD", "zset", "1", "one", "2.5", "two", "-inf", "low", "inf", "high", "1e300", "17"],
+      ["XADD", "stream", "1-1", "a", "1", "b", "2"],
+      ["XADD", "stream", "1-2", "a", "3", "b", "4"],
+      ["XADD", "stream", "5-0", "c", "other"],
+      ["XADD", "stream", "9-9", "a", "5", "b", "6"],
+      ["XDEL", "stream", "1-2"],
+      ["XGROUP", "CREATE", "stream", "g1", "0"],
+      ["XGROUP", "CREATE", "stream", "g2", "5-0"],
+      ["XREADGROUP", "GROUP", "g1", "alice", "COUNT", "1", "STREAMS", "stream", ">"],
+      ["XREADGROUP", "GROUP", "g1", "bob", "STREAMS", "stream", ">"],
+      ["XGROUP", "CREATECONSUMER", "stream", "g2", "idle"],
+      ["XADD", "drained", "3-3", "f", "v"],
+      ["XTRIM", "drained", "MAXLEN", "0"],
+      ["FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)"],
+      ["SELECT", "3"],
+      ["SET", "in-three", "3"],
+    ],
+  ],
+  [
+    "spread",
+    [
+      ...["--rdbcompression", "no", "--hash-max-listpack-entries", "0", "--zset-max-listpack-entries", "0"],
+      ...["--set-max-intset-entries", "0", "--list-max-listpack-size", "2", "--stream-node-max-entries", "2"],
+    ],
+    [
+      ["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "100b"],
+      ["RPUSH", "list", "a", "b", "c", "1", "2", "p".repeat(150), "d", "q".repeat(101)],
+      ["SADD", "set", "1", "2", "x", "y".repeat(65)],
+      ["HSET", "hash", "f", "v", "1", "2", "long", "z".repeat(100)],
+      ["ZADD", "zset", "0.1", "a", "-1e-300", "b", "inf", "c", "-inf", "d", "3", "4"],
+      ["XADD", "stream", "1-0", "f", "1"],
+      ["XADD", "stream", "2-0", "f", "2"],
+      ["XADD", "stream", "18446744073709551615-3", "g", "3"],
+      ["XADD", "stream", "18446744073709551615-18446744073709551615", "g", "4"],
+      ["SET", "long", "raw".repeat(30)],
+    ],
+  ],
+  [
+    "unsummed",
+    ["--rdbchecksum", "no"],
+    [
+      ["SET", "k", "v"],
+      ["SET", "squeezed", "ab".repeat(30), "PXAT", FAR_MS],
+      ["RPUSH", "l", "a", "1", "-500", "70000"],
+      ["SADD", "s", "1", "2", "3"],
+      ["SADD", "t", "x", "y"],
+      ["HSET", "h", "f", "v", "g", "1"],
+      ["ZADD", "z", "1.5", "m", "2", "n"],
+      ["XADD", "x", "1-1", "f", "1"],
+      ["XADD", "x", "1-2", "f", "2"],
+      ["XGROUP", "CREATE", "x", "g", "0"],
+      ["XREADGROUP", "GROUP", "g", "c", "STREAMS", "x", ">"],
+    ],
+  ],
+  [
+    "unsummed-spread",
+    [
+      ...["--rdbchecksum", "no", "--hash-max-listpack-entries", "0", "--zset-max-listpack-entries", "0"],
+      ...["--list-max-listpack-size", "2"],
+    ],
+    [
+      ["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "20b"],
+      ["RPUSH", "l", "a", "b", "c", "p".repeat(30)],
+      ["SADD", "s", "x", "yy"],
+      ["HSET", "h", "f", "v", "g", "1"],
+      ["ZADD", "z", "1.5", "m", "-inf", "n"],
+    ],
+  ],
+  [
+    "lru",
+    ["--maxmemory-policy", "allkeys-lru"],
+    [
+      ["SET", "k", "v"],
+      ["SET", "e", "v", "PXAT", FAR_MS],
+    ],
+  ],
+  [
+    "lfu",
+    ["--maxmemory-policy", "allkeys-lfu"],
+    [
+      ["SET", "k", "v"],
+      ["SET", "e", "v", "PXAT", FAR_MS],
+    ],
+  ],
+  ["nothing", [], []],
+];
+
+for (const [name, directives, commands] of SETUPS) {
+  const server = await RealServer.start(directives);
+  try {
+    for (const command of commands) {
+      const reply = await server.command(...command);
+      if (reply !== null && typeof reply === "object" && "text" in reply)
+        throw new Error(`${command[0]}: ${reply.text}`);
+    }
+    writeFileSync(join("test", "golden", `${name}.rdb`), await server.save());
+    const contents = await collectServer(server, [0, 3]);
+    writeFileSync(join("test", "golden", `${name}.json`), `${JSON.stringify(contents, undefined, 1)}\n`);
+  } finally {
+    await server.stop();
+  }
+}
