@@ -17,8 +17,10 @@ export class MemoryDisk implements Disk {
   private durableNames = new Map<string, Content>();
   /** What was done, in order. */
   readonly steps: string[] = [];
-  /** The step (from 0) that fails with EIO, and all that follow. */
+  /** The step (from 0) that fails with EIO, and all that follow until `failsUntil`. */
   failsFrom = Number.POSITIVE_INFINITY;
+  /** The step from which on all goes well again. */
+  failsUntil = Number.POSITIVE_INFINITY;
 
   /** Puts a file there as if it had been there for ever. */
   put(path: string, text: string): void {
@@ -39,7 +41,8 @@ export class MemoryDisk implements Disk {
 
   private step(operation: string, path: string): void {
     this.steps.push(`${operation} ${path}`);
-    if (this.steps.length > this.failsFrom) throw this.fault(operation, path, "EIO");
+    const step = this.steps.length - 1;
+    if (step >= this.failsFrom && step < this.failsUntil) throw this.fault(operation, path, "EIO");
   }
 
   private fault(operation: string, path: string, code: string): DiskFault {

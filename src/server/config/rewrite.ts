@@ -77,7 +77,9 @@ export function rewrittenText(config: Config, old: string, users?: UserLines): s
   for (const entry of DIRECTIVES) {
     const lines = entry.kind.type === "lines" ? userLines(entry, users) : linesOf(entry, config.text(entry.name));
     if (lines === undefined) continue;
-    for (const line of lines) file.place(entry.name, line);
+    // With fewer places than lines, the needed ones get them; otherwise the next rewrite would move lines (I1).
+    const hasPlaces = file.placeCount(entry.name) >= lines.length;
+    for (const line of lines) if (hasPlaces || line.isNeeded) file.place(entry.name, line);
     file.dropRest(entry.name);
   }
   return file.text();
@@ -166,7 +168,9 @@ class OldFile {
     this.places = new Map();
     this.hasSignature = false;
     if (text === "") return;
-    for (const raw of text.replace(/\n$/, "").split("\n")) this.read(raw.replace(/^[ \t\r]+|[ \t\r]+$/g, ""));
+    for (const raw of text.split("\n")) this.read(raw.replace(/^[ \t\r]+|[ \t\r]+$/g, ""));
+    // The empty line behind the last line end sets off what is appended; once that is there, it would only grow (I1).
+    if (this.hasSignature && this.lines.at(-1) === "") this.lines.pop();
   }
 
   private read(line: string): void {
@@ -187,6 +191,11 @@ class OldFile {
     this.lines.push(line);
   }
 
+  /** Lines of the directive that have not been used again yet. */
+  placeCount(name: string): number {
+    return this.places.get(name)?.length ?? 0;
+  }
+
   /** Puts a line where the directive's first unused one stood, or at the end when it is needed. */
   place(name: string, line: Line): void {
     const place = this.places.get(name)?.shift();
@@ -195,7 +204,7 @@ class OldFile {
       return;
     }
     if (!line.isNeeded) return;
-    if (!this.hasSignature) this.lines.push("", SIGNATURE);
+    if (!this.hasSignature) this.lines.push(SIGNATURE);
     this.hasSignature = true;
     this.lines.push(line.text);
   }
