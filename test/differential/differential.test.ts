@@ -14,7 +14,7 @@ import { families } from "./families.ts";
 import { DifferentialRunner, describeFinding } from "./runner.ts";
 
 const FIXED_SEED = 20_261_120;
-const SEQUENCES_PER_SEED = 3000;
+const SEQUENCES_PER_SEED = 2000;
 
 /** A subject that goes down is started again so that the sequence which does it can be shrunk; not for ever. */
 const DEATHS_MAX = 60;

@@ -25,6 +25,7 @@ describe("a session gives the same bytes as with the real server", () => {
       const expected = await runRawSession(redis, session.bytes, session.bytes.length);
       assert.ok(!expected.includes("(and the connection stays open)"), "the session ends by itself");
       assert.equal(await runRawSession(subject, session.bytes, session.bytes.length), expected, "in one piece");
+      if (!session.maySplit) return;
       const pieceBytes = session.bytes.length > 2000 ? 1021 : 1;
       assert.equal(
         await runRawSession(subject, session.bytes, pieceBytes),

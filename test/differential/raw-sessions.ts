@@ -14,6 +14,8 @@ const END_TIMEOUT_MS = 8000;
 export interface RawSession {
   readonly name: string;
   readonly bytes: Buffer;
+  /** False when bytes follow after the end: sent one by one, they may reset the connection before the reply is read. */
+  readonly maySplit: boolean;
 }
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, "latin1");
@@ -22,6 +24,8 @@ const request = (...args: string[]): string =>
 const quit = request("QUIT");
 
 const inline = (line: string): string => `${line}\r\n${quit}`;
+/** An inline command that a server refuses and closes after. */
+const refused = (line: string): string => `${line}\r\n`;
 
 const sessions: Readonly<Record<string, string>> = {
   "a plain command": `${request("PING")}${quit}`,
@@ -31,10 +35,10 @@ const sessions: Readonly<Record<string, string>> = {
   "an array of -1 arguments": `*-1\r\n${request("PING")}${quit}`,
   "an array of -10 arguments": `*-10\r\n${request("PING")}${quit}`,
   "an array length that is no number": "*abc\r\n",
-  "an empty array length": `*\r\n${quit}`,
-  "an array length with a sign": `*+1\r\n$4\r\nPING\r\n${quit}`,
-  "an array length with a space": `* 1\r\n$4\r\nPING\r\n${quit}`,
-  "an array length with leading zeros": `*01\r\n$4\r\nPING\r\n${quit}`,
+  "an empty array length": `*\r\n`,
+  "an array length with a sign": `*+1\r\n$4\r\nPING\r\n`,
+  "an array length with a space": `* 1\r\n$4\r\nPING\r\n`,
+  "an array length with leading zeros": `*01\r\n$4\r\nPING\r\n`,
   "an array length above the limit": "*2147483648\r\n",
   "an array length beyond 64 bits": "*99999999999999999999\r\n",
   "a long array length without a line end": `*${"1".repeat(65_600)}`,
@@ -64,10 +68,10 @@ const sessions: Readonly<Record<string, string>> = {
   "inline single quotes": inline("ECHO 'hello \\n \\' world'"),
   "inline empty quotes": inline('ECHO ""'),
   "inline quotes in the middle of a word": inline('ECHO a"b c"'),
-  "inline unbalanced double quotes": inline('ECHO "hello'),
-  "inline unbalanced single quotes": inline("ECHO 'hello"),
-  "inline quotes that a letter follows": inline('ECHO "hello"world'),
-  "inline single quotes that a letter follows": inline("ECHO 'hello'world"),
+  "inline unbalanced double quotes": refused('ECHO "hello'),
+  "inline unbalanced single quotes": refused("ECHO 'hello"),
+  "inline quotes that a letter follows": refused('ECHO "hello"world'),
+  "inline single quotes that a letter follows": refused("ECHO 'hello'world"),
   "an inline command that does not exist": inline("NOSUCH a b c"),
   "an inline command with wrong arity": inline("GET"),
   "an inline line with high bytes": inline("ECHO \xff\xfe"),
@@ -93,6 +97,7 @@ const sessions: Readonly<Record<string, string>> = {
 export const rawSessions: readonly RawSession[] = Object.entries(sessions).map(([name, text]) => ({
   name,
   bytes: bytesOf(text),
+  maySplit: !text.includes(quit) || text.indexOf(quit) + quit.length === text.length,
 }));
 
 /** Sends `bytes` in pieces of `pieceBytes`; everything that came back until the end. Says so when the server did not end it. */

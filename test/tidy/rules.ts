@@ -78,7 +78,8 @@ export interface SourceFile {
   readonly text: string;
 }
 
-const isTest = (path: string): boolean => /\.test\.ts$/.test(path);
+/** Tests, and what only they import. */
+const isTest = (path: string): boolean => /\.test(?:\.support)?\.ts$/.test(path);
 const folderOf = (path: string): string | undefined => /^src\/([^/]+)\//.exec(path)?.[1];
 
 /** Imports between folders of src: complaints about those that go up or sideways, and how many there were. */
