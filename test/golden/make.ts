@@ -1,5 +1,5 @@
 /**
- * Makes the golden files with a real redis-server: for each set-up `<name>.rdb` as the server saved it and `<name>.json`
+ * Makes the golden files with a real redis-server: for each set-up `<name>.rdb` as the server saved it and `<name>.contents` (JSON)
  * with what the server answered about its contents.
  *
  *      node dist/test/golden/make.js        writes to test/golden/ of the current folder; commit the result
@@ -150,7 +150,7 @@ for (const [name, directives, commands] of SETUPS) {
     }
     writeFileSync(join("test", "golden", `${name}.rdb`), await server.save());
     const contents = await collectServer(server, [0, 3]);
-    writeFileSync(join("test", "golden", `${name}.json`), `${JSON.stringify(contents, undefined, 1)}\n`);
+    writeFileSync(join("test", "golden", `${name}.contents`), `${JSON.stringify(contents, undefined, 1)}\n`);
   } finally {
     await server.stop();
   }

@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freshSeed, SeededRandom } from "../support/seed.ts";
 
 /** An error reply. */
 export class ErrorReply {
@@ -148,20 +149,15 @@ function parseReply(input: Buffer, at: number): { reply: Reply; end: number } | 
   }
 }
 
-/** A seeded generator of numbers in [0, limit). */
+/** A seeded generator of whole numbers in [0, limit). */
 export function seededRandom(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
+  const random = new SeededRandom(seed);
+  return (limit) => random.below(limit);
 }
 
-/** The seed of this run: EVERKEY_SEED, else a fresh one; printed, so that a failure can be repeated. */
+/** The seed of this run (EVERKEY_TEST_SEED, else a fresh one), printed, so that a failure can be repeated. */
 export function testSeed(name: string): number {
-  const seed = process.env.EVERKEY_SEED ? Number(process.env.EVERKEY_SEED) : Math.floor(Math.random() * 2 ** 31);
-  console.log(`${name}: EVERKEY_SEED=${seed}`);
+  const seed = freshSeed();
+  console.log(`${name}: EVERKEY_TEST_SEED=${seed}`);
   return seed;
 }

@@ -11,7 +11,7 @@ import { IGNORE_VALUE } from "./value-visitor.ts";
 
 const NAMES = ["compact", "spread", "unsummed", "unsummed-spread", "lru", "lfu", "nothing"];
 const golden = (name: string) => readFileSync(join(repositoryRoot(), "test", "golden", name));
-const expected = (name: string): Collected => JSON.parse(golden(`${name}.json`).toString());
+const expected = (name: string): Collected => JSON.parse(golden(`${name}.contents`).toString());
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 for (const name of NAMES) {
