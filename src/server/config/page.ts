@@ -19,6 +19,10 @@ Every directive of Redis 7.2 is known. **Effect** says whether it does here what
 **Run time** says whether CONFIG SET may change it. CONFIG REWRITE writes the values of now into the file and leaves
 comments and order alone. The older name of a directive works wherever the name does.
 
+\`save\` and \`client-output-buffer-limit\` lines add up: the first \`save\` line drops the default points, \`save ""\` drops
+all, and each \`client-output-buffer-limit\` line changes the classes that it names. \`rename-command\`, \`user\` and
+\`loadmodule\` lines stand beside each other.
+
 \`dir\` and \`dbfilename\` can be changed at run time only when \`enable-protected-configs\` allows it.
 `;
 
