@@ -270,6 +270,26 @@ export class Keyspace {
     return this.overwriteString(database, record, value, valueStart, valueLength, expireAtMs, encoding);
   }
 
+  /**
+   * Gives a key that is absent (as `lookupWrite` has just found) a string of `length` bytes, which are undefined and
+   * to be filled through valueBytes. `expireAtMs` as in `setString`, but not KEEP_EXPIRY. Returns the record.
+   * Throws ArenaExhausted (I3).
+   */
+  addString(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    length: number,
+    encoding: number,
+    expireAtMs: number,
+  ): number {
+    const record = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, length, length);
+    this.initialize(record, TYPE_STRING, encoding);
+    this.insert(database, this.keyHash, record, expireAtMs);
+    return record;
+  }
+
   /** The record that `lookupWrite` or `seek` found becomes a string; the registers of `tables` stand on it. */
   private overwriteString(
     database: Database,
