@@ -304,7 +304,7 @@ export class DifferentialRunner {
   /** Leaves out of a family what a server does not know, by sending each name alone. */
   private async knownForms(family: Family): Promise<{ forms: CommandForm[]; missing: string[] }> {
     const isUnknown = (reply: Buffer | undefined): boolean =>
-      reply === undefined || /^-ERR unknown (sub)?command/i.test(reply.toString("latin1"));
+      reply !== undefined && /^-ERR unknown (sub)?command/i.test(reply.toString("latin1"));
     const forms: CommandForm[] = [];
     const missing: string[] = [];
     for (const form of family.forms) {

@@ -8,10 +8,11 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type Server } from "node:net";
 import { after, before, describe, test } from "node:test";
-import type { ChildServer } from "../support/child-server.ts";
+import { type ChildServer, launchServer } from "../support/child-server.ts";
 import { startRedis } from "../support/redis.ts";
 import { compareDumps, compareIntegers, compareScan, compareUnordered, expandLzf } from "./compare.ts";
 import { strings } from "./families/strings.ts";
+import { command, type Family, key, value } from "./grammar.ts";
 import { DifferentialRunner, describeFinding, drawSequence, type FamilyResult } from "./runner.ts";
 
 /** Changes what passes: `toServer` the requests, `toClient` the replies. Texts are latin1. */
@@ -97,6 +98,34 @@ describe("the differential runner", () => {
   test("reports a subject that ends the connection", async () => {
     const result = await runAgainst({ toServer: (text) => text.replaceAll(/\$6\r\ngetdel\r\n/gi, "$x\r\n") });
     assert.match(result.findings.map(describeFinding).join(), /connection ended|Protocol error/);
+  });
+
+  test("starts a subject again that goes down, and shrinks to the command that does it", async (context) => {
+    // A server whose GETDEL is its SHUTDOWN.
+    const leading = ["--rename-command", "GETDEL", "", "--rename-command", "SHUTDOWN", "GETDEL"];
+    let startCount = 0;
+    let victim: ChildServer | undefined;
+    const start = async (): Promise<ChildServer> => {
+      startCount++;
+      await victim?.stop();
+      const directives = { save: "", "enable-debug-command": "yes" };
+      victim = await launchServer("victim", "redis-server", leading, { directives });
+      return victim;
+    };
+    const runner = new DifferentialRunner(redis, await start(), start);
+    context.after(async () => {
+      runner.close();
+      await victim?.stop();
+    });
+    const family: Family = {
+      name: "deadly",
+      forms: [command("SET", [key(), value()], { weight: 40 }), command("GETDEL NOSAVE", [], { maySpoil: false })],
+    };
+    const result = await runner.runFamily(family, { seed: 1, sequenceCount: 50, findingMax: 1 });
+    const finding = result.findings[0];
+    assert.ok(finding !== undefined && startCount > 2);
+    assert.equal(finding.sequence.commands.length, 1);
+    assert.match(describeFinding(finding), /connection ended[\s\S]*GETDEL NOSAVE/i);
   });
 
   test("draws the same sequence from the same seed and another one from another seed", () => {
