@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Collected, Collector, collectFile, sourceOf } from "../../../test/golden/collect.ts";
+import { seededRandom, testSeed } from "../../../test/golden/real-server.ts";
 import { repositoryRoot } from "../../../test/support/repository.ts";
 import { Crc64 } from "../../core/crc64.ts";
 import { RdbFault } from "./rdb-fault.ts";
@@ -114,6 +115,22 @@ for (const name of ["compact", "spread", "unsummed", "unsummed-spread"]) {
     assert.ok(refused > bytes.length / 10);
   });
 }
+
+test("several changed bytes at once are a fault or other data, never a crash", () => {
+  const seed = testSeed("changed bytes");
+  const random = seededRandom(seed);
+  const telling = [0, 1, 0x7f, 0x80, 0x81, 0xc3, 0xfe, 0xff];
+  const files = ["compact", "spread", "unsummed", "unsummed-spread"].map((name) => golden(`${name}.rdb`));
+  let refused = 0;
+  for (let round = 0; round < 8000; round++) {
+    const changed = Buffer.from(files[round % files.length]!);
+    for (let change = random(4); change >= 0; change--) {
+      changed[9 + random(changed.length - 9)] = random(2) === 0 ? telling[random(8)]! : random(256);
+    }
+    if (!isAccepted(changed, false)) refused++;
+  }
+  assert.ok(refused > 1000, `seed ${seed}: ${refused}`);
+});
 
 test("a fault names key and offset", () => {
   const bytes = golden("unsummed.rdb");
