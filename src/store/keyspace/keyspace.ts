@@ -18,7 +18,7 @@
 import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import { HashTable, RecordList } from "../encodings/hash-table.ts";
+import { type Capture, HashTable, RecordList } from "../encodings/hash-table.ts";
 import { AccessClock } from "./access-clock.ts";
 import {
   EMBSTR_MAX,
@@ -109,6 +109,7 @@ export class Keyspace {
 
   /** Hash of the key looked up last. */
   private keyHash: number;
+  private lastSnapshotId: number;
   private discarded: Discarded[];
   private readonly chain: RecordList;
 
@@ -130,6 +131,7 @@ export class Keyspace {
     this.valueStart = 0;
     this.valueLength = 0;
     this.keyHash = 0;
+    this.lastSnapshotId = 0;
     this.discarded = [];
     this.chain = new RecordList();
   }
@@ -222,24 +224,7 @@ export class Keyspace {
 
   /** Sets valueBytes, valueStart and valueLength to the record's string. hot path */
   readValue(record: number): void {
-    const segment = record >>> SEGMENT_SHIFT;
-    const unit = record & UNIT_MASK;
-    const words = this.arena.words[segment]!;
-    const flags = words[(unit << 1) + 1]!;
-    const headUnits = (flags & RECORD_EXPIRES) === 0 ? 1 : 2;
-    if (flags >= 0) {
-      const bytes = this.arena.bytes[segment]!;
-      const at = (unit + headUnits) << 3;
-      this.valueBytes = bytes;
-      this.valueLength = bytes[at]!;
-      this.valueStart = at + 1 + (flags & KEY_LENGTH_MASK);
-      return;
-    }
-    const at = (unit + headUnits) << 1;
-    const cell = words[at]!;
-    this.valueBytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
-    this.valueStart = (cell & UNIT_MASK) << 3;
-    this.valueLength = words[at + 1]!;
+    this.records.readValue(record, this);
   }
 
   // ---- strings ----------------------------------------------------------------------------------------------------
@@ -705,6 +690,24 @@ export class Keyspace {
   }
 
   // ---- whole databases --------------------------------------------------------------------------------------------
+
+  // ---- snapshots --------------------------------------------------------------------------------------------------
+
+  /** From now on `capture` sees each chain before it changes. Returns the snapshot's number. */
+  openSnapshot(capture: Capture): number {
+    assert(this.tables.snapshotId === 0, "a second snapshot was opened");
+    // 16 bits: every chain carries the number of the last complete snapshot, so an old number cannot come back unseen.
+    this.lastSnapshotId = (this.lastSnapshotId % 0xffff) + 1;
+    this.tables.snapshotId = this.lastSnapshotId;
+    this.tables.capture = capture;
+    return this.lastSnapshotId;
+  }
+
+  /** Ends what `openSnapshot` began on `tables`, which may since have been replaced by FLUSHALL. */
+  closeSnapshot(tables: HashTable): void {
+    tables.snapshotId = 0;
+    tables.capture = undefined;
+  }
 
   keyCount(database: Database): number {
     return this.tables.count(database.table);

@@ -135,4 +135,33 @@ export class Records {
     if (flags < 0) return this.words[record >>> SEGMENT_SHIFT]![(at << 1) + headUnits * 2 + 1]!;
     return this.bytes[record >>> SEGMENT_SHIFT]![(at + headUnits) << 3]!;
   }
+
+  /** Points `into` at the record's string value. hot path */
+  readValue(record: number, into: ValueView): void {
+    const segment = record >>> SEGMENT_SHIFT;
+    const unit = record & UNIT_MASK;
+    const words = this.words[segment]!;
+    const flags = words[(unit << 1) + 1]!;
+    const headUnits = (flags & RECORD_EXPIRES) === 0 ? 1 : 2;
+    if (flags >= 0) {
+      const bytes = this.bytes[segment]!;
+      const at = (unit + headUnits) << 3;
+      into.valueBytes = bytes;
+      into.valueLength = bytes[at]!;
+      into.valueStart = at + 1 + (flags & KEY_LENGTH_MASK);
+      return;
+    }
+    const at = (unit + headUnits) << 1;
+    const cell = words[at]!;
+    into.valueBytes = this.bytes[cell >>> SEGMENT_SHIFT]!;
+    into.valueStart = (cell & UNIT_MASK) << 3;
+    into.valueLength = words[at + 1]!;
+  }
+}
+
+/** A place in a segment: valid until the next write to the keyspace. */
+export interface ValueView {
+  valueBytes: Uint8Array;
+  valueStart: number;
+  valueLength: number;
 }

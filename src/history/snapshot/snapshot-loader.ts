@@ -1,0 +1,136 @@
+/**
+ * SnapshotLoader: the records of an RDB file into an empty keyspace, in slices.
+ *
+ *      RdbReader ── key, string ──► Keyspace.setString          step() until the slice is used up, then other work
+ *
+ *  I1  Nothing is skipped silently: what cannot be held (an unknown type, a key that stands twice) is an RdbFault that
+ *      names offset and key. Only keys whose time is over are left out, and they are counted.
+ *  I2  The file is only read.
+ *
+ * Source: the order of records as rdb-reader.ts describes it; expired keys are dropped as a Redis primary does.
+ */
+
+import type { Keyspace } from "../../store/keyspace/keyspace.ts";
+import { NO_EXPIRY } from "../../store/keyspace/keyspace.ts";
+import { rdbTypeName, TYPE_STRING } from "../formats/rdb-constants.ts";
+import { RdbFault } from "../formats/rdb-fault.ts";
+import { type ByteSource, latin1 } from "../formats/rdb-input.ts";
+import { RdbReader, RECORD_AUX, RECORD_END, RECORD_KEY, RECORD_RESIZE } from "../formats/rdb-reader.ts";
+
+/** Keys between two looks at the clock. */
+const KEYS_PER_CHECK = 64;
+
+export interface LoadOptions {
+  readonly totalBytes: number;
+  readonly verifyChecksum: boolean;
+  /** Replaces a key that is there instead of refusing the file (DEBUG RELOAD NOFLUSH MERGE). */
+  readonly mayReplace: boolean;
+  /** Called with each auxiliary field. */
+  readonly onAuxiliary?: (name: string, value: string) => void;
+}
+
+export class SnapshotLoader {
+  loadedKeys: number;
+  expiredKeys: number;
+  private readonly reader: RdbReader;
+  private readonly keyspace: Keyspace;
+  private readonly options: LoadOptions;
+  private hasHeader: boolean;
+
+  constructor(keyspace: Keyspace, source: ByteSource, options: LoadOptions) {
+    this.reader = new RdbReader(source, options);
+    this.keyspace = keyspace;
+    this.options = options;
+    this.loadedKeys = 0;
+    this.expiredKeys = 0;
+    this.hasHeader = false;
+  }
+
+  /** Bytes of the file that were used so far. */
+  loadedBytes(): number {
+    return this.reader.offset();
+  }
+
+  /** Loads on until `isOver` or the end; true at the end. Throws RdbFault, DiskFault, ArenaExhausted. hot path */
+  step(isOver: () => boolean): boolean {
+    const reader = this.reader;
+    if (!this.hasHeader) {
+      reader.readHeader();
+      this.hasHeader = true;
+    }
+    for (;;) {
+      for (let count = 0; count < KEYS_PER_CHECK; count++) {
+        const kind = reader.next();
+        if (kind === RECORD_KEY) this.loadKey();
+        else if (kind === RECORD_END) return true;
+        else if (kind === RECORD_AUX) this.options.onAuxiliary?.(reader.auxName, reader.auxValue);
+        else if (kind === RECORD_RESIZE) this.makeRoom();
+        else {
+          throw new RdbFault(
+            reader.offset(),
+            "record",
+            "the file holds a function library or module data, which this version cannot hold; nothing was changed",
+          );
+        }
+      }
+      if (isOver()) return false;
+    }
+  }
+
+  private loadKey(): void {
+    const { reader, keyspace } = this;
+    if (reader.type !== TYPE_STRING) {
+      throw new RdbFault(
+        reader.offset(),
+        "value",
+        `a value of type ${rdbTypeName(reader.type) ?? reader.type}, which this version cannot hold yet; the file was left as it is`,
+      ).withKey(this.keyText());
+    }
+    reader.readString();
+    const database = keyspace.databases[reader.database];
+    if (database === undefined) {
+      throw new RdbFault(
+        reader.offset(),
+        "database number",
+        `database ${reader.database} with databases set to ${keyspace.databases.length}; raise the directive "databases"`,
+      );
+    }
+    if (reader.expireAtMs >= 0 && reader.expireAtMs < keyspace.nowMs) {
+      this.expiredKeys++;
+      return;
+    }
+    const before = keyspace.keyCount(database);
+    const record = keyspace.setString(
+      database,
+      reader.keyBytes,
+      reader.keyStart,
+      reader.keyLength,
+      reader.stringBytes,
+      reader.stringStart,
+      reader.stringLength,
+      reader.expireAtMs >= 0 ? reader.expireAtMs : NO_EXPIRY,
+    );
+    if (keyspace.keyCount(database) === before && !this.options.mayReplace) {
+      throw new RdbFault(reader.offset(), "key", `the key stands twice in database ${reader.database}`).withKey(this.keyText());
+    }
+    const clock = keyspace.clock;
+    if (clock.isFrequency) {
+      if (reader.frequency >= 0) keyspace.records.setAccess(record, clock.accessForFrequency(reader.frequency));
+    } else if (reader.idleSeconds >= 0) {
+      keyspace.records.setAccess(record, clock.accessForIdle(reader.idleSeconds));
+    }
+    this.loadedKeys++;
+  }
+
+  private keyText(): string {
+    return latin1(this.reader.keyBytes, 0, Math.min(this.reader.keyLength, 128));
+  }
+
+  private makeRoom(): void {
+    const { reader, keyspace } = this;
+    const database = keyspace.databases[reader.database];
+    if (database === undefined || keyspace.keyCount(database) > 0) return;
+    keyspace.tables.expand(database.table, reader.keyCountHint);
+    keyspace.tables.expand(database.expires, reader.expireCountHint);
+  }
+}

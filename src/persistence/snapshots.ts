@@ -1,0 +1,384 @@
+/**
+ * Snapshots on the local disk: SAVE, BGSAVE, save points, loading at the start.
+ *
+ *      BGSAVE   SnapshotStream ── slices of a millisecond between commands ──► job "rdb-writer" ──► dump.rdb
+ *      SAVE     SnapshotStream ── all at once ──► RdbFileWriter ──► dump.rdb
+ *
+ *  I1  At most one snapshot is written at a time.
+ *  I2  `lastSaveMs` and `keyspace.dirty` change only when a file stands complete under its name.
+ *  I3  At most CHUNKS_MAX chunks wait for the job; the walk waits for it, writes never do.
+ *  I4  Nothing is loaded from a file that is not whole: a load that fails leaves the file as it is and is fatal.
+ *
+ * Source: directives save, dbfilename, rdbcompression, rdbchecksum, stop-writes-on-bgsave-error and the fields of
+ * INFO persistence as the Redis documentation describes them.
+ */
+
+import { codeOf, DiskFault } from "../core/faults.ts";
+import type { Background, BackgroundJob, Clock, Disk } from "../core/host.ts";
+import { type RdbChunk, RdbEncoder } from "../history/formats/rdb-encoder.ts";
+import { SnapshotLoader } from "../history/snapshot/snapshot-loader.ts";
+import { type SnapshotOptions, SnapshotStream } from "../history/snapshot/snapshot-stream.ts";
+import type { Keyspace } from "../store/keyspace/keyspace.ts";
+import { RdbFileWriter, type RdbFileOptions } from "./rdb-file-writer.ts";
+import type { FromRdbJob, ToRdbJob } from "./rdb-job.ts";
+
+const SLICE_MS = 1;
+const LOAD_SLICE_MS = 5;
+const CHUNKS_MAX = 16;
+/** After a failure a save point tries again no sooner than this. */
+const RETRY_MS = 5000;
+
+export interface SnapshotSettings {
+  directory: string;
+  fileName: string;
+  compression: boolean;
+  checksum: boolean;
+  syncsOften: boolean;
+  stopsWritesOnError: boolean;
+  savePoints: readonly { readonly seconds: number; readonly changes: number }[];
+}
+
+export interface SnapshotServices {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  readonly background: Background;
+  readonly processId: number;
+  readonly log: (level: "debug" | "verbose" | "notice" | "warning", text: string) => void;
+  /** Head of the file and form of the access clock, asked anew for each snapshot. */
+  readonly describe: () => SnapshotOptions;
+}
+
+/** Progress of the load at the start, for INFO's loading_ fields. */
+export interface LoadProgress {
+  readonly startMs: number;
+  readonly totalBytes: number;
+  loadedBytes: number;
+}
+
+/** What the newest load found. */
+export interface LoadResult {
+  readonly keys: number;
+  readonly expired: number;
+  readonly seconds: number;
+}
+
+interface Running {
+  readonly stream: SnapshotStream;
+  readonly encoder: RdbEncoder;
+  readonly job: BackgroundJob;
+  readonly startMs: number;
+  readonly dirtyAtStart: number;
+  readonly keysAtStart: number;
+  waitingChunks: number;
+  isStreamDone: boolean;
+  hasSlice: boolean;
+}
+
+export class Snapshots {
+  readonly settings: SnapshotSettings;
+  /** Wall time of the last successful save, or of the start; ms. */
+  lastSaveMs: number;
+  lastStatus: "ok" | "err";
+  /** Duration of the last background save, seconds; -1 before the first. */
+  lastSeconds: number;
+  savesDone: number;
+  isScheduled: boolean;
+  loading: LoadProgress | undefined;
+  lastLoad: LoadResult | undefined;
+  /** Called when a background save has ended, well or not. */
+  onEnd: (() => void) | undefined;
+
+  private readonly keyspace: Keyspace;
+  private readonly services: SnapshotServices;
+  private running: Running | undefined;
+  private lastTryMs: number;
+
+  constructor(keyspace: Keyspace, services: SnapshotServices, settings: SnapshotSettings) {
+    this.keyspace = keyspace;
+    this.services = services;
+    this.settings = settings;
+    this.lastSaveMs = services.clock.nowMs();
+    this.lastStatus = "ok";
+    this.lastSeconds = -1;
+    this.savesDone = 0;
+    this.isScheduled = false;
+    this.loading = undefined;
+    this.lastLoad = undefined;
+    this.onEnd = undefined;
+    this.running = undefined;
+    this.lastTryMs = 0;
+  }
+
+  isRunning(): boolean {
+    return this.running !== undefined;
+  }
+
+  /** Seconds since the running save began, -1 when none runs; and how far it is, in keys. */
+  progress(): { seconds: number; writtenKeys: number; keys: number } {
+    const running = this.running;
+    if (running === undefined) return { seconds: -1, writtenKeys: 0, keys: 0 };
+    return {
+      seconds: Math.floor((this.services.clock.monotonicMs() - running.startMs) / 1000),
+      writtenKeys: running.stream.writtenKeys,
+      keys: running.keysAtStart,
+    };
+  }
+
+  filePath(): string {
+    return `${this.settings.directory}/${this.settings.fileName}`;
+  }
+
+  // ---- saving -------------------------------------------------------------------------------------------------
+
+  /** Writes the snapshot now and returns when it is durable. Throws DiskFault; the old file stays then. */
+  save(): void {
+    const { clock, disk, log } = this.services;
+    const startMs = clock.monotonicMs();
+    const encoder = new RdbEncoder();
+    let writer: RdbFileWriter | undefined;
+    let stream: SnapshotStream | undefined;
+    try {
+      const file = new RdbFileWriter(disk, this.fileOptions());
+      writer = file;
+      stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => {
+        file.write(chunk);
+        encoder.giveBack(chunk.buffer);
+      });
+      stream.step(() => false);
+      file.finish();
+    } catch (error) {
+      stream?.abort();
+      writer?.abort();
+      this.fail(error);
+      throw error;
+    }
+    this.succeed(this.keyspace.dirty, (clock.monotonicMs() - startMs) / 1000);
+    log("notice", "DB saved on disk");
+  }
+
+  /** Opens a snapshot of this moment and writes it while commands go on. Nothing may be running. */
+  startBackgroundSave(): void {
+    const { background, clock, log, processId } = this.services;
+    this.isScheduled = false;
+    this.lastTryMs = clock.monotonicMs();
+    const job = background.start("rdb-writer");
+    const encoder = new RdbEncoder();
+    const stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => this.send(chunk));
+    const running: Running = {
+      stream,
+      encoder,
+      job,
+      startMs: clock.monotonicMs(),
+      dirtyAtStart: this.keyspace.dirty,
+      keysAtStart: stream.keyCount,
+      waitingChunks: 0,
+      isStreamDone: false,
+      hasSlice: false,
+    };
+    this.running = running;
+    job.onMessage((message) => this.receive(running, message as FromRdbJob));
+    job.onFailure((error) => this.endFailed(running, error));
+    this.post(running, { kind: "open", options: this.fileOptions() });
+    log("notice", `Background saving started by pid ${processId}`);
+    this.planSlice(running);
+  }
+
+  /** Gives up the running background save, for SHUTDOWN NOSAVE and FLUSHALL; the old file stays. */
+  abort(): void {
+    const running = this.running;
+    if (running === undefined) return;
+    running.stream.abort();
+    this.post(running, { kind: "abort" });
+    running.job.end();
+    this.running = undefined;
+    this.services.log("notice", "Background saving was cancelled");
+    this.onEnd?.();
+  }
+
+  private post(running: Running, message: ToRdbJob, transfer?: ArrayBuffer[]): void {
+    running.job.post(message, transfer);
+  }
+
+  private send(chunk: RdbChunk): void {
+    const running = this.running!;
+    running.waitingChunks++;
+    this.post(running, { kind: "chunk", ...chunk }, [chunk.buffer.buffer as ArrayBuffer]);
+  }
+
+  private planSlice(running: Running): void {
+    if (running.hasSlice || running.isStreamDone || running.waitingChunks >= CHUNKS_MAX) return;
+    running.hasSlice = true;
+    this.services.clock.soon(() => {
+      running.hasSlice = false;
+      if (this.running === running) this.runSlice(running);
+    });
+  }
+
+  private runSlice(running: Running): void {
+    const clock = this.services.clock;
+    const endMs = clock.monotonicMs() + SLICE_MS;
+    const isDone = running.stream.step(() => running.waitingChunks >= CHUNKS_MAX || clock.monotonicMs() >= endMs);
+    if (isDone) {
+      running.isStreamDone = true;
+      this.post(running, { kind: "finish" });
+    } else {
+      this.planSlice(running);
+    }
+  }
+
+  private receive(running: Running, message: FromRdbJob): void {
+    if (this.running !== running) return;
+    if (message.kind === "recycle") {
+      running.waitingChunks--;
+      running.encoder.giveBack(message.buffer);
+      this.planSlice(running);
+    } else if (message.kind === "done") {
+      this.running = undefined;
+      running.job.end();
+      this.succeed(running.dirtyAtStart, (this.services.clock.monotonicMs() - running.startMs) / 1000);
+      this.services.log("notice", "DB saved on disk");
+      this.services.log("notice", "Background saving terminated with success");
+      this.onEnd?.();
+    } else {
+      this.endFailed(running, new Error(message.text));
+    }
+  }
+
+  private endFailed(running: Running, error: Error): void {
+    if (this.running !== running) return;
+    running.stream.abort();
+    running.job.end();
+    this.running = undefined;
+    this.lastSeconds = (this.services.clock.monotonicMs() - running.startMs) / 1000;
+    this.fail(error);
+    this.services.log("warning", "Background saving error");
+    this.onEnd?.();
+  }
+
+  private succeed(savedDirty: number, seconds: number): void {
+    this.keyspace.dirty -= savedDirty;
+    this.lastSaveMs = this.services.clock.nowMs();
+    this.lastStatus = "ok";
+    this.lastSeconds = seconds;
+    this.savesDone++;
+  }
+
+  private fail(error: unknown): void {
+    this.lastStatus = "err";
+    const reason = error instanceof Error ? error.message : String(error);
+    const hint = codeOf(error) === "ENOSPC" || reason.includes("No space left") ? "; free some space" : "";
+    this.services.log(
+      "warning",
+      `Write error saving DB on disk: ${reason}. The previous ${this.settings.fileName} is untouched${hint}.`,
+    );
+  }
+
+  private fileOptions(): RdbFileOptions {
+    const { directory, compression, checksum, syncsOften } = this.settings;
+    return {
+      directory,
+      temporaryPath: `${directory}/temp-${this.services.processId}.rdb`,
+      finalPath: this.filePath(),
+      compression,
+      checksum,
+      syncsOften,
+    };
+  }
+
+  /** Starts a save when one was asked for or a save point is reached; called about ten times a second. */
+  checkSavePoints(): void {
+    if (this.running !== undefined || this.loading !== undefined) return;
+    const { clock, log } = this.services;
+    const nowMs = clock.monotonicMs();
+    const mayRetry = this.lastStatus === "ok" || nowMs - this.lastTryMs > RETRY_MS;
+    if (this.isScheduled && mayRetry) {
+      this.startBackgroundSave();
+      return;
+    }
+    const sinceMs = clock.nowMs() - this.lastSaveMs;
+    for (const { seconds, changes } of this.settings.savePoints) {
+      if (this.keyspace.dirty < changes || sinceMs <= seconds * 1000 || !mayRetry) continue;
+      log("notice", `${changes} changes in ${seconds} seconds. Saving...`);
+      this.startBackgroundSave();
+      return;
+    }
+  }
+
+  /** Whether writes are to be refused because the last save failed. */
+  deniesWrites(): boolean {
+    return this.settings.stopsWritesOnError && this.settings.savePoints.length > 0 && this.lastStatus === "err";
+  }
+
+  // ---- loading ------------------------------------------------------------------------------------------------
+
+  /** Loads the file in slices while the event loop goes on. False when there is no file. Throws as `load` does. */
+  async loadInSlices(): Promise<boolean> {
+    const clock = this.services.clock;
+    const steps = this.loadSteps(this.filePath(), false);
+    for (;;) {
+      const endMs = clock.monotonicMs() + LOAD_SLICE_MS;
+      const result = steps(() => clock.monotonicMs() >= endMs);
+      if (result !== "more") return result === "done";
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
+  }
+
+  /** Loads a file at once (DEBUG RELOAD). False when there is none. Throws RdbFault, DiskFault or ArenaExhausted. */
+  loadNow(mayReplace: boolean): boolean {
+    return this.loadSteps(this.filePath(), mayReplace)(() => false) === "done";
+  }
+
+  private loadSteps(path: string, mayReplace: boolean): (isOver: () => boolean) => "done" | "more" | "absent" {
+    const { clock, disk, log } = this.services;
+    const status = disk.status(path);
+    if (status === undefined) return () => "absent";
+    if (status.isDirectory) throw new DiskFault("open", path, { code: "EISDIR" });
+    const file = disk.open(path, "read");
+    const keyspace = this.keyspace;
+    keyspace.nowMs = clock.nowMs();
+    keyspace.clock.setNow(keyspace.nowMs);
+    const startMs = clock.monotonicMs();
+    const progress: LoadProgress = { startMs: clock.nowMs(), totalBytes: status.bytes, loadedBytes: 0 };
+    this.loading = progress;
+    const loader = new SnapshotLoader(keyspace, file, {
+      totalBytes: status.bytes,
+      verifyChecksum: this.settings.checksum,
+      mayReplace,
+      onAuxiliary: (name, value) => this.logAuxiliary(name, value),
+    });
+    let reportedShare = 0;
+    return (isOver) => {
+      try {
+        const isDone = loader.step(isOver);
+        progress.loadedBytes = loader.loadedBytes();
+        const share = Math.floor((progress.loadedBytes / Math.max(progress.totalBytes, 1)) * 10);
+        if (!isDone && share > reportedShare && clock.monotonicMs() - startMs > 1000) {
+          reportedShare = share;
+          log("notice", `Loading ${path}: ${share * 10} %, ${loader.loadedKeys} keys so far`);
+        }
+        if (!isDone) return "more";
+      } catch (error) {
+        file.close();
+        this.loading = undefined;
+        throw error;
+      }
+      file.close();
+      this.loading = undefined;
+      const seconds = (clock.monotonicMs() - startMs) / 1000;
+      this.lastLoad = { keys: loader.loadedKeys, expired: loader.expiredKeys, seconds };
+      log("notice", `Done loading RDB, keys loaded: ${loader.loadedKeys}, keys expired: ${loader.expiredKeys}.`);
+      log("notice", `DB loaded from disk: ${seconds.toFixed(3)} seconds`);
+      return "done";
+    };
+  }
+
+  private logAuxiliary(name: string, value: string): void {
+    const { clock, log } = this.services;
+    if (name === "redis-ver" || name === "valkey-ver") log("notice", `Loading RDB produced by version ${value}`);
+    else if (name === "ctime") {
+      log("notice", `RDB age ${Math.max(0, Math.floor(clock.nowMs() / 1000) - Number(value))} seconds`);
+    } else if (name === "used-mem") {
+      log("notice", `RDB memory usage when created ${(Number(value) / 1024 / 1024).toFixed(2)} Mb`);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** Clock on Node: the process's wall and monotonic time, timers and the turn after this one. */
+
+import { performance } from "node:perf_hooks";
+import type { Clock, Timer } from "../../core/host.ts";
+
+const DELAY_MAX_MS = 0x7fffffff;
+
+export class NodeClock implements Clock {
+  nowMs(): number {
+    return Date.now();
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  after(delayMs: number, task: () => void): Timer {
+    // A delay beyond 24.8 days would fire at once in Node: wait in pieces.
+    if (delayMs > DELAY_MAX_MS) {
+      let inner = this.after(DELAY_MAX_MS, () => {
+        inner = this.after(delayMs - DELAY_MAX_MS, task);
+      });
+      return { cancel: () => inner.cancel() };
+    }
+    const timer = setTimeout(task, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  }
+
+  soon(task: () => void): void {
+    setImmediate(task);
+  }
+}
