@@ -1,6 +1,14 @@
 /** All commands of this folder: adding a family adds one line here. */
 
 import type { CommandTable } from "./command.ts";
+import { DATABASE_COMMANDS } from "./database.ts";
+import { WAIT_COMMANDS } from "./database-wait.ts";
+import { EXPIRE_COMMANDS } from "./expire.ts";
+import { KEY_COMMANDS } from "./keys.ts";
+import { DUMP_COMMANDS } from "./keys-dump.ts";
+import { OBJECT_COMMANDS } from "./keys-object.ts";
+import { KEY_SCAN_COMMANDS } from "./keys-scan.ts";
+import { SORT_COMMANDS } from "./sort.ts";
 import { STRING_COMMANDS } from "./string.ts";
 import { STRING_LCS_COMMANDS } from "./string-lcs.ts";
 import { STRING_NUMBER_COMMANDS } from "./string-number.ts";
@@ -13,5 +21,13 @@ export function dataCommands(): CommandTable {
     ...STRING_RANGE_COMMANDS,
     ...STRING_NUMBER_COMMANDS,
     ...STRING_LCS_COMMANDS,
+    ...KEY_COMMANDS,
+    ...KEY_SCAN_COMMANDS,
+    ...OBJECT_COMMANDS,
+    ...EXPIRE_COMMANDS,
+    ...DUMP_COMMANDS,
+    ...SORT_COMMANDS,
+    ...DATABASE_COMMANDS,
+    ...WAIT_COMMANDS,
   };
 }

@@ -1,6 +1,7 @@
 /** Reading arguments as numbers, with the error that Redis gives when they are none. */
 
-import { NOT_AN_INTEGER, type ReplyError } from "../protocol/errors.ts";
+import { DB_INDEX_OUT_OF_RANGE, NOT_AN_INTEGER, ReplyError } from "../protocol/errors.ts";
+import type { Database } from "../store/keyspace/keyspace.ts";
 import type { CommandContext } from "./command.ts";
 
 /**
@@ -14,4 +15,29 @@ export function readInteger(context: CommandContext, index: number, error: Reply
   if (big !== undefined) return Number(big);
   context.reply.error(error);
   return Number.NaN;
+}
+
+const INT32_RANGE = new ReplyError("ERR value is out of range, value must between -2147483648 and 2147483647");
+
+/** Argument `index` as a signed 32-bit whole number; NaN when it is none, and `error` or Redis's usual ones are written. */
+export function readInt32(context: CommandContext, index: number, error?: ReplyError): number {
+  const value = readInteger(context, index, error);
+  if (Number.isNaN(value) || value === (value | 0)) return value;
+  context.reply.error(error ?? INT32_RANGE);
+  return Number.NaN;
+}
+
+/** The database whose number is argument `index`; undefined when there is none, and the error has been written. */
+export function readDatabase(context: CommandContext, index: number): Database | undefined {
+  const number = readInt32(context, index);
+  if (Number.isNaN(number)) return undefined;
+  const database = context.keyspace.databases[number];
+  if (database === undefined) context.reply.error(DB_INDEX_OUT_OF_RANGE);
+  return database;
+}
+
+/** Replies with a whole number that may lie beyond 2^53, as times do that a client gave as 64 bits. */
+export function replyInteger(context: CommandContext, value: number): void {
+  if (Number.isSafeInteger(value)) context.reply.integer(value);
+  else context.reply.bigInteger(value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value));
 }

@@ -1,0 +1,105 @@
+/**
+ * WAIT and WAITAOF, on a server that has neither replicas nor an append-only file: whoever asks for none goes on at
+ * once, everybody else waits for the timeout.
+ *
+ *  I1  A timeout of 0 ends only with CLIENT UNBLOCK.
+ *  Source: replies of redis-server 7.0 (WAIT); the documentation of Redis 7.2 and its tests' expectations (WAITAOF).
+ */
+
+import { ReplyError } from "../protocol/errors.ts";
+import type { ReplyWriter } from "../protocol/reply-writer.ts";
+import { readInteger } from "./arguments.ts";
+import type { CommandContext, CommandTable } from "./command.ts";
+
+const TIMEOUT_NO_INTEGER = new ReplyError("ERR timeout is not an integer or out of range");
+const TIMEOUT_NEGATIVE = new ReplyError("ERR timeout is negative");
+const TIMEOUT_OUT_OF_RANGE = new ReplyError("ERR timeout is out of range");
+const NOT_ZERO_OR_ONE = new ReplyError("ERR value is out of range, value must between 0 and 1");
+const NOT_POSITIVE = new ReplyError("ERR value is out of range, must be positive");
+const NO_APPEND_ONLY_FILE = new ReplyError(
+  "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+);
+
+const INT64_MAX = 2 ** 63;
+
+/** Argument `index` as a timeout in ms; NaN when it is none, and the error has been written. */
+function readTimeout(context: CommandContext, index: number): number {
+  const timeoutMs = readInteger(context, index, TIMEOUT_NO_INTEGER);
+  if (timeoutMs < 0) {
+    context.reply.error(TIMEOUT_NEGATIVE);
+    return Number.NaN;
+  }
+  if (timeoutMs + context.keyspace.nowMs >= INT64_MAX) {
+    context.reply.error(TIMEOUT_OUT_OF_RANGE);
+    return Number.NaN;
+  }
+  return timeoutMs;
+}
+
+function suspend(context: CommandContext, timeoutMs: number, write: (reply: ReplyWriter) => void): void {
+  const timeoutAtMs = timeoutMs === 0 ? 0 : context.monotonicMs + timeoutMs;
+  context.suspend({ kind: "wait", timeoutAtMs, onTimeout: write });
+}
+
+function wait(context: CommandContext): void {
+  const replicas = readInteger(context, 1);
+  if (Number.isNaN(replicas)) return;
+  const timeoutMs = readTimeout(context, 2);
+  if (Number.isNaN(timeoutMs)) return;
+  if (replicas <= 0) context.reply.integer(0);
+  else suspend(context, timeoutMs, (reply) => reply.integer(0));
+}
+
+function writeNobody(reply: ReplyWriter): void {
+  reply.array(2);
+  reply.integer(0);
+  reply.integer(0);
+}
+
+function waitForFiles(context: CommandContext): void {
+  const { reply } = context;
+  const local = readInteger(context, 1);
+  if (Number.isNaN(local)) return;
+  if (local < 0 || local > 1) {
+    reply.error(NOT_ZERO_OR_ONE);
+    return;
+  }
+  const replicas = readInteger(context, 2);
+  if (Number.isNaN(replicas)) return;
+  if (replicas < 0) {
+    reply.error(NOT_POSITIVE);
+    return;
+  }
+  const timeoutMs = readTimeout(context, 3);
+  if (Number.isNaN(timeoutMs)) return;
+  if (local === 1) reply.error(NO_APPEND_ONLY_FILE);
+  else if (replicas === 0) writeNobody(reply);
+  else suspend(context, timeoutMs, writeNobody);
+}
+
+const WAITING = {
+  flags: ["noscript"],
+  acl: ["connection"],
+  group: "generic",
+  complexity: "O(1)",
+  tips: ["request_policy:all_shards", "response_policy:agg_min"],
+} as const;
+
+export const WAIT_COMMANDS: CommandTable = {
+  WAIT: {
+    ...WAITING,
+    arity: 3,
+    since: "3.0.0",
+    summary: "Waits until enough replicas have acknowledged the client's writes, and returns how many have.",
+    arguments: "numreplicas timeout",
+    run: wait,
+  },
+  WAITAOF: {
+    ...WAITING,
+    arity: 4,
+    since: "7.2.0",
+    summary: "Waits until the client's writes are in the append-only file here and on enough replicas.",
+    arguments: "numlocal numreplicas timeout",
+    run: waitForFiles,
+  },
+};
