@@ -53,6 +53,8 @@ export class Client implements ClientState {
   outputBytes: number;
   /** Monotonic ms since which the output buffer has been above its soft limit, 0 when it is not. */
   softLimitSinceMs: number;
+  /** Buffer bytes of this client that are part of the sum in Clients. */
+  accountedBytes: number;
 
   constructor(id: number, connection: Connection, createdMs: number, monotonicMs: number) {
     this.id = id;
@@ -81,6 +83,7 @@ export class Client implements ClientState {
     this.inputBytes = 0;
     this.outputBytes = 0;
     this.softLimitSinceMs = 0;
+    this.accountedBytes = 0;
   }
 
   clientClass(): ClientClass {
@@ -93,7 +96,10 @@ export class Client implements ClientState {
     const needed = Math.max(this.unreadBytes + length, expectedBytes);
     let unread = this.unread;
     if (unread === undefined || unread.length < needed) {
-      const size = Math.max(needed, unread === undefined ? 1024 : Math.min(unread.length * 2, unread.length + (64 << 20)));
+      const size = Math.max(
+        needed,
+        unread === undefined ? 1024 : Math.min(unread.length * 2, unread.length + (64 << 20)),
+      );
       const larger = new Uint8Array(size);
       if (unread !== undefined) larger.set(unread.subarray(0, this.unreadBytes));
       this.unread = unread = larger;

@@ -74,6 +74,14 @@ export class Command {
     this.rejectedCalls = 0;
     this.failedCalls = 0;
   }
+
+  /** CONFIG RESETSTAT. */
+  resetCounters(): void {
+    this.calls = 0;
+    this.microseconds = 0;
+    this.rejectedCalls = 0;
+    this.failedCalls = 0;
+  }
 }
 
 /** Not flagged fast by Redis, though their cost depends only on the length of what they are given. */

@@ -14,17 +14,15 @@
 
 import type { CommandContext, Suspension } from "../commands/command.ts";
 import type { Clock } from "../core/host.ts";
-import { ArenaExhausted } from "../store/arena/arena.ts";
 import { LOADING, NO_AUTH, OUT_OF_MEMORY, type ReplyError } from "../protocol/errors.ts";
 import type { ReplyMark, ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
-import { RequestReader } from "../protocol/request-reader.ts";
+import type { RequestReader } from "../protocol/request-reader.ts";
+import { ArenaExhausted } from "../store/arena/arena.ts";
 import type { Client } from "./client.ts";
 import {
   type Command,
   type CommandIndex,
-  FLAG_ADMIN,
-  FLAG_ALLOW_BUSY,
   FLAG_DENYOOM,
   FLAG_LOADING,
   FLAG_MAY_REPLICATE,
@@ -85,7 +83,12 @@ export interface DispatchHooks {
   onPaused(client: Client): void;
   /** After each turn in which the client wrote or was written to. */
   afterTurn(client: Client): void;
-  warn(text: string): void;
+  /** Before a client is closed because it has sent too much of a request. */
+  onQueryBufferFull(client: Client): void;
+  /** A client is closed after what it sent made no sense: `reason`. */
+  onProtocolError(client: Client, reason: string): void;
+  /** A client is closed because it speaks HTTP: a page in somebody's browser may be trying to reach the server. */
+  onForeignProtocol(client: Client): void;
 }
 
 export class Dispatcher {
@@ -151,7 +154,11 @@ export class Dispatcher {
       client.keep(bytes, 0, length, 0);
       this.resumeReading(client);
     }
-    this.serve(client, client.unread === undefined ? bytes : client.unread, client.unread === undefined ? length : client.unreadBytes);
+    this.serve(
+      client,
+      client.unread === undefined ? bytes : client.unread,
+      client.unread === undefined ? length : client.unreadBytes,
+    );
     this.endTurn(client, startMs);
   }
 
@@ -166,12 +173,22 @@ export class Dispatcher {
     this.hooks.onResumed(client);
     if (client.isClosing) return;
     const startMs = this.beginTurn(client);
-    write?.(this.reply);
+    if (write !== undefined) this.writeLate(client, write);
     if (client.unread !== undefined) {
       this.resumeReading(client);
       this.serve(client, client.unread, client.unreadBytes);
     }
     this.endTurn(client, startMs);
+  }
+
+  /** The reply of a command that waited. */
+  private writeLate(client: Client, write: (reply: ReplyWriter) => void): void {
+    const reply = this.reply;
+    const errorsBefore = reply.errorCount;
+    reply.mark(this.mark);
+    write(reply);
+    if (reply.errorCount !== errorsBefore) this.countError();
+    this.applyReplyMode(client);
   }
 
   private resumeReading(client: Client): void {
@@ -274,19 +291,17 @@ export class Dispatcher {
   private checkQueryBuffer(client: Client): void {
     if (client.unreadBytes <= this.queryBufferBytesMax) return;
     this.statistics.queryBufferLimitDisconnections++;
-    this.hooks.warn(
-      `Closing client that reached max query buffer length: id=${client.id} addr=${client.connection.remoteAddress} qbuf=${client.unreadBytes}`,
-    );
+    this.hooks.onQueryBufferFull(client);
     client.isClosing = true;
     client.connection.destroy();
   }
 
   private protocolError(client: Client): void {
+    this.reply.mark(this.mark);
     this.reply.errorText(this.reader.errorText);
     this.countError();
-    this.hooks.warn(
-      `Protocol error (${this.reader.errorText.slice("ERR Protocol error: ".length)}) from client: id=${client.id} addr=${client.connection.remoteAddress}`,
-    );
+    this.applyReplyMode(client);
+    this.hooks.onProtocolError(client, this.reader.errorText.slice("ERR Protocol error: ".length));
     client.unread = undefined;
     client.unreadBytes = 0;
     client.isClosing = true;
@@ -297,7 +312,8 @@ export class Dispatcher {
     if (client.replyMode === "on") return this.decide(client, requestBytes);
     this.reply.mark(this.mark);
     const isDone = this.decide(client, requestBytes);
-    this.applyReplyMode(client);
+    // A request that waits has not been answered: CLIENT REPLY SKIP still holds for it.
+    if (isDone && client.suspension === undefined) this.applyReplyMode(client);
     return isDone;
   }
 
@@ -307,6 +323,12 @@ export class Dispatcher {
     const reply = this.reply;
     let command = this.commands.find(request, 0);
     if (command === undefined) {
+      if (request.is(0, "POST") || request.is(0, "HOST:")) {
+        this.hooks.onForeignProtocol(client);
+        client.isClosing = true;
+        client.connection.destroy();
+        return true;
+      }
       this.refuseUnknown(request);
       return this.refused(undefined);
     }
@@ -350,7 +372,7 @@ export class Dispatcher {
       reply.error(LOADING);
       return this.refused(command);
     }
-    if (gates.pausedUntilMs !== 0 && this.isPaused(command, flags)) {
+    if (gates.pausedUntilMs !== 0 && this.isPaused(client, flags)) {
       this.suspendForPause(client);
       return false;
     }
@@ -358,12 +380,10 @@ export class Dispatcher {
     return true;
   }
 
-  private isPaused(command: Command, flags: number): boolean {
-    if (this.context.monotonicMs >= this.gates.pausedUntilMs) return false;
-    if ((flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0) return true;
-    // What ends a pause must not be held back by it.
-    if (!this.gates.pausesAll) return false;
-    return (flags & FLAG_ALLOW_BUSY) === 0 && !(command.fullName.startsWith("client|") && (flags & FLAG_ADMIN) !== 0);
+  /** As Redis has it, a pause of everything holds back even what could end it. */
+  private isPaused(client: Client, flags: number): boolean {
+    if (this.context.monotonicMs >= this.gates.pausedUntilMs || client.clientClass() === "replica") return false;
+    return this.gates.pausesAll || (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0;
   }
 
   private suspendForPause(client: Client): void {
@@ -411,7 +431,11 @@ export class Dispatcher {
       command.calls += this.runCalls;
       command.microseconds += microseconds;
       this.statistics.commands += this.runCalls;
-      if (this.slowThresholdUs >= 0 && microseconds >= this.slowThresholdUs && (command.flagBits & FLAG_SKIP_SLOWLOG) === 0) {
+      if (
+        this.slowThresholdUs >= 0 &&
+        microseconds >= this.slowThresholdUs &&
+        (command.flagBits & FLAG_SKIP_SLOWLOG) === 0
+      ) {
         this.hooks.onSlow(command, this.context.request, client, microseconds);
       }
       this.runCommand = undefined;

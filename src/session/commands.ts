@@ -1,0 +1,256 @@
+/**
+ * Commands about the connection itself: AUTH, HELLO, PING, ECHO, SELECT, RESET, QUIT; CLIENT is in commands-client.ts.
+ *
+ *  I1  HELLO changes nothing unless all of its arguments are good.
+ *  Source: replies of redis-server 7.0 and the command pages of 7.2, whose NOAUTH text of HELLO differs.
+ */
+
+import type { CommandContext, CommandFlag, CommandTable } from "../commands/command.ts";
+import { DB_INDEX_OUT_OF_RANGE, NOT_AN_INTEGER, ReplyError, SYNTAX } from "../protocol/errors.ts";
+import type { Client } from "./client.ts";
+import { clientCommands } from "./commands-client.ts";
+import { asText, BAD_CLIENT_NAME, isGoodName } from "./names.ts";
+import { clientOf, type SessionServices } from "./services.ts";
+
+const WRONG_PASSWORD = new ReplyError("WRONGPASS invalid username-password pair or user is disabled.");
+const NO_PASSWORD_SET = new ReplyError(
+  "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+);
+const NO_PROTOCOL = new ReplyError("NOPROTO unsupported protocol version");
+const PROTOCOL_NOT_AN_INTEGER = new ReplyError("ERR Protocol version is not an integer or out of range");
+const HELLO_NO_AUTH = new ReplyError(
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
+const PING_ARITY = new ReplyError("ERR wrong number of arguments for 'ping' command");
+
+/** Commands that one may use before authentication. */
+const STRANGER_FLAGS: readonly CommandFlag[] = ["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"];
+
+/** The table of all connection commands over one session. */
+export function connectionCommands(session: SessionServices): CommandTable {
+  const entry = { group: "connection", acl: ["connection"], complexity: "O(1)" } as const;
+  return {
+    AUTH: {
+      ...entry,
+      arity: -2,
+      flags: STRANGER_FLAGS,
+      since: "1.0.0",
+      complexity: "O(N) where N is the number of passwords defined for the user",
+      summary: "Tells the server who this connection is.",
+      arguments: "[username] password",
+      history: [["6.0.0", "Takes a user's name before the password."]],
+      run: (context) => auth(session, context),
+    },
+    CLIENT: clientCommands(session),
+    ECHO: {
+      ...entry,
+      arity: 2,
+      flags: ["loading", "stale", "fast"],
+      since: "1.0.0",
+      summary: "Returns its argument.",
+      arguments: "message",
+      run: echo,
+    },
+    HELLO: {
+      ...entry,
+      arity: -1,
+      flags: STRANGER_FLAGS,
+      since: "6.0.0",
+      summary: "Chooses the protocol, and introduces both sides to each other.",
+      arguments: "[protover [AUTH username password] [SETNAME clientname]]",
+      history: [["6.2.0", "May be called without the protocol's version, to ask how things stand."]],
+      run: (context) => hello(session, context),
+    },
+    PING: {
+      ...entry,
+      arity: -1,
+      flags: ["fast"],
+      since: "1.0.0",
+      summary: "Answers, which shows that the server lives.",
+      arguments: "[message]",
+      tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
+      run: ping,
+    },
+    QUIT: {
+      ...entry,
+      arity: -1,
+      flags: STRANGER_FLAGS,
+      since: "1.0.0",
+      summary: "Closes the connection when the replies have left.",
+      deprecated: { since: "7.2.0", replacedBy: "just closing the connection" },
+      run: quit,
+    },
+    RESET: {
+      ...entry,
+      arity: 1,
+      flags: STRANGER_FLAGS,
+      since: "6.2.0",
+      summary: "Puts the connection back to how it was when it began.",
+      run: (context) => reset(session, context),
+    },
+    SELECT: {
+      ...entry,
+      arity: 2,
+      flags: ["loading", "stale", "fast"],
+      since: "1.0.0",
+      summary: "Chooses the database that this connection's commands work on.",
+      arguments: "index",
+      run: select,
+    },
+  };
+}
+
+/** PING [message] */
+function ping(context: CommandContext): void {
+  const { request, reply } = context;
+  if (request.count === 1) reply.simple("PONG");
+  else if (request.count === 2) reply.bulk(request.input, request.offset[1]!, request.length[1]!);
+  else reply.error(PING_ARITY);
+}
+
+/** ECHO message */
+function echo(context: CommandContext): void {
+  const request = context.request;
+  context.reply.bulk(request.input, request.offset[1]!, request.length[1]!);
+}
+
+/** SELECT index */
+function select(context: CommandContext): void {
+  const index = context.request.integer(1);
+  if (Number.isNaN(index) || index > 0x7fffffff || index < -0x80000000) {
+    context.reply.error(NOT_AN_INTEGER);
+    return;
+  }
+  const database = context.keyspace.databases[index];
+  if (database === undefined) {
+    context.reply.error(DB_INDEX_OUT_OF_RANGE);
+    return;
+  }
+  context.client.databaseIndex = index;
+  context.database = database;
+  context.reply.ok();
+}
+
+/** QUIT: the dispatcher closes when what was written has left. */
+function quit(context: CommandContext): void {
+  context.reply.ok();
+  clientOf(context).isClosing = true;
+}
+
+/** RESET */
+function reset(session: SessionServices, context: CommandContext): void {
+  const client = clientOf(context);
+  client.databaseIndex = 0;
+  context.database = context.keyspace.databases[0]!;
+  client.protocol = 2;
+  context.reply.protocol = 2;
+  client.user = "default";
+  client.isAuthenticated = !session.users.requiresAuthentication();
+  client.name = "";
+  client.replyMode = "on";
+  client.skipsNextReply = false;
+  client.isEvictable = true;
+  client.touchesKeys = true;
+  context.keyspace.touchesAccess = true;
+  context.reply.simple("RESET");
+}
+
+/** AUTH [username] password */
+function auth(session: SessionServices, context: CommandContext): void {
+  const { request, reply } = context;
+  if (request.count > 3) {
+    reply.error(SYNTAX);
+    return;
+  }
+  if (request.count === 2 && !session.users.requiresAuthentication()) {
+    reply.error(NO_PASSWORD_SET);
+    return;
+  }
+  const user = request.count === 3 ? request.text(1) : "default";
+  if (!session.users.authenticate(user, request.bytes(request.count - 1))) {
+    reply.error(WRONG_PASSWORD);
+    return;
+  }
+  admit(context, user);
+  reply.ok();
+}
+
+function admit(context: CommandContext, user: string): void {
+  const client = clientOf(context);
+  client.user = user;
+  client.isAuthenticated = true;
+}
+
+/** HELLO [protover [AUTH username password] [SETNAME clientname]] */
+function hello(session: SessionServices, context: CommandContext): void {
+  const { request, reply } = context;
+  const client = clientOf(context);
+  let version = 0;
+  if (request.count > 1) {
+    version = request.integer(1);
+    if (Number.isNaN(version)) {
+      reply.error(request.int64(1) === undefined ? PROTOCOL_NOT_AN_INTEGER : NO_PROTOCOL);
+      return;
+    }
+    if (version !== 2 && version !== 3) {
+      reply.error(NO_PROTOCOL);
+      return;
+    }
+  }
+  let userArgument = 0;
+  let nameArgument = 0;
+  for (let index = 2; index < request.count; index++) {
+    const more = request.count - 1 - index;
+    if (request.is(index, "AUTH") && more >= 2) {
+      userArgument = index + 1;
+      index += 2;
+    } else if (request.is(index, "SETNAME") && more >= 1) {
+      nameArgument = index + 1;
+      index += 1;
+      if (!isGoodName(request.text(nameArgument))) {
+        reply.error(BAD_CLIENT_NAME);
+        return;
+      }
+    } else {
+      reply.errorText(`ERR Syntax error in HELLO option '${asText(request.text(index))}'`);
+      return;
+    }
+  }
+  if (userArgument > 0) {
+    const user = request.text(userArgument);
+    if (!session.users.authenticate(user, request.bytes(userArgument + 1))) {
+      reply.error(WRONG_PASSWORD);
+      return;
+    }
+    admit(context, user);
+  }
+  if (session.users.requiresAuthentication() && !client.isAuthenticated) {
+    reply.error(HELLO_NO_AUTH);
+    return;
+  }
+  if (nameArgument > 0) client.name = request.text(nameArgument);
+  if (version !== 0) {
+    client.protocol = version === 3 ? 3 : 2;
+    reply.protocol = client.protocol;
+  }
+  introduce(session, context, client);
+}
+
+function introduce(session: SessionServices, context: CommandContext, client: Client): void {
+  const reply = context.reply;
+  reply.map(7);
+  reply.bulkText("server");
+  reply.bulkText("redis");
+  reply.bulkText("version");
+  reply.bulkText(session.identity.version);
+  reply.bulkText("proto");
+  reply.integer(client.protocol);
+  reply.bulkText("id");
+  reply.integer(client.id);
+  reply.bulkText("mode");
+  reply.bulkText(session.identity.mode);
+  reply.bulkText("role");
+  reply.bulkText(session.identity.role());
+  reply.bulkText("modules");
+  reply.array(0);
+}

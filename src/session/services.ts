@@ -1,0 +1,40 @@
+/** What the commands of a connection need of the session, as one interface: the session implements it. */
+
+import type { ClientState, CommandContext } from "../commands/command.ts";
+import type { Clock } from "../core/host.ts";
+import type { ReplyWriter } from "../protocol/reply-writer.ts";
+import type { Client } from "./client.ts";
+import type { Clients } from "./clients.ts";
+import type { Pause } from "./pause.ts";
+import type { Users } from "./users.ts";
+
+/** How HELLO introduces the server. */
+export interface ServerIdentity {
+  /** The Redis version whose behaviour is offered: "7.2.4". */
+  readonly version: string;
+  readonly mode: "standalone" | "cluster" | "sentinel";
+  /** Asked each time: replication changes it. */
+  role(): "master" | "replica";
+}
+
+export interface SessionServices {
+  readonly clock: Clock;
+  readonly clients: Clients;
+  readonly pause: Pause;
+  readonly users: Users;
+  readonly identity: ServerIdentity;
+  /** Closes the connection of `client` at once; never of the client that is being served (set isClosing there). */
+  kill(client: Client): void;
+  /**
+   * Ends the wait of a client that a command holds, after the command that is being executed. False when it does not
+   * wait in that way, or is being woken already.
+   */
+  wake(client: Client, write: (reply: ReplyWriter) => void): boolean;
+}
+
+/** The client that sent the command, as this folder knows it. */
+export function clientOf(context: CommandContext): Client {
+  const client: ClientState = context.client;
+  // The dispatcher serves nothing but its own clients.
+  return client as Client;
+}

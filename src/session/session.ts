@@ -1,0 +1,285 @@
+/**
+ * Session: everything about connected clients in one place, from accept to close.
+ *
+ *      Net ── accept ──► Limits.refusal? ──► Client, in Clients ──► ClientHandler ── onData ──► Dispatcher
+ *                                                                         └──────── onClose ──► gone
+ *
+ *      the composition root:   session = new Session(...)                 its commands() go into the CommandIndex,
+ *                              dispatcher = new Dispatcher(..., session.gates, session)
+ *                              session.attach(dispatcher);  net.listen(..., session.accept);  session.cron() 10 × a second
+ *
+ *  I1  A client that is gone waits for nothing: its timers are cancelled, its suspension has been told.
+ *  I2  A suspension is ended once; whoever ends it from inside another client's command does so when that is done.
+ *  Source: how Redis 7.2 accepts, counts and closes clients.
+ */
+
+import type { ClientState, CommandTable } from "../commands/command.ts";
+import type { Clock, Connection, ConnectionHandler } from "../core/host.ts";
+import type { ReplyWriter } from "../protocol/reply-writer.ts";
+import type { Request } from "../protocol/request.ts";
+import type { Client } from "./client.ts";
+import { Clients, clientLine } from "./clients.ts";
+import type { Command } from "./command-index.ts";
+import { connectionCommands } from "./commands.ts";
+import { type Dispatcher, type DispatchHooks, Gates, type SessionStatistics } from "./dispatcher.ts";
+import { Limits, type SessionLog } from "./limits.ts";
+import { Pause } from "./pause.ts";
+import type { ServerIdentity, SessionServices } from "./services.ts";
+import { DefaultUser } from "./users.ts";
+
+/** How much of an oversized request the log shows. */
+const LOGGED_BYTES_MAX = 64;
+
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly identity: ServerIdentity;
+  readonly log: SessionLog;
+}
+
+export class Session implements DispatchHooks, SessionServices {
+  readonly clock: Clock;
+  readonly clients: Clients;
+  readonly users: DefaultUser;
+  readonly gates: Gates;
+  readonly pause: Pause;
+  readonly limits: Limits;
+  readonly identity: ServerIdentity;
+  /** Told of slow commands: SLOWLOG and LATENCY. */
+  onSlowCommand: ((command: Command, request: Request, client: Client, microseconds: number) => void) | undefined;
+
+  private readonly log: SessionLog;
+  private dispatcher: Dispatcher | undefined;
+  /** Clients that a blocking command holds. */
+  private readonly blocked: Set<Client>;
+  /** Those of them whose end of waiting is on its way. */
+  private readonly waking: Set<Client>;
+
+  constructor(options: SessionOptions) {
+    this.clock = options.clock;
+    this.clients = new Clients();
+    this.users = new DefaultUser();
+    this.gates = new Gates();
+    this.identity = options.identity;
+    this.onSlowCommand = undefined;
+    this.log = options.log;
+    this.dispatcher = undefined;
+    this.blocked = new Set();
+    this.waking = new Set();
+    this.pause = new Pause(options.clock, this.gates, (client) => this.attached().resume(client, undefined));
+    this.limits = new Limits({
+      clock: options.clock,
+      clients: this.clients,
+      log: options.log,
+      statistics: () => this.attached().statistics,
+      requiresAuthentication: () => this.users.requiresAuthentication(),
+      kill: (client) => this.kill(client),
+    });
+  }
+
+  /** The table entries of this folder. */
+  commands(): CommandTable {
+    return connectionCommands(this);
+  }
+
+  /** Once, before the first connection. */
+  attach(dispatcher: Dispatcher): void {
+    this.dispatcher = dispatcher;
+  }
+
+  private attached(): Dispatcher {
+    if (this.dispatcher === undefined) throw new Error("the session has no dispatcher yet");
+    return this.dispatcher;
+  }
+
+  get statistics(): SessionStatistics {
+    return this.attached().statistics;
+  }
+
+  /** INFO's blocked_clients. */
+  get blockedCount(): number {
+    return this.blocked.size;
+  }
+
+  // ---- directives that are more than a field of `limits` ----------------------------------------------------------
+
+  /** `requirepass`: those who are in stay in. */
+  setPassword(text: string): void {
+    this.users.setPassword(text);
+    this.gates.requiresAuthentication = this.users.requiresAuthentication();
+  }
+
+  /** `client-query-buffer-limit`, bytes. */
+  setQueryBufferLimit(bytes: number): void {
+    this.attached().queryBufferBytesMax = bytes;
+  }
+
+  /** `tcp-keepalive`, seconds between probes; holds for connections to come. */
+  setKeepAlive(seconds: number): void {
+    this.limits.keepAliveSeconds = seconds;
+  }
+
+  // ---- a connection's life ------------------------------------------------------------------------------------------
+
+  /** Takes a new connection; the handler that Net calls from now on. A field, so that it can be handed out as it is. */
+  readonly accept = (connection: Connection): ConnectionHandler => {
+    const dispatcher = this.attached();
+    const refusal = this.limits.refusal(connection);
+    if (refusal !== undefined) {
+      dispatcher.statistics.rejectedConnections++;
+      const bytes = new TextEncoder().encode(refusal);
+      connection.write(bytes, 0, bytes.length);
+      connection.end();
+      return new RefusedHandler();
+    }
+    dispatcher.statistics.connections++;
+    if (this.limits.keepAliveSeconds > 0) connection.setKeepAlive(true, this.limits.keepAliveSeconds);
+    const client = this.clients.add(connection, this.clock.nowMs(), this.clock.monotonicMs());
+    client.isAuthenticated = !this.users.requiresAuthentication();
+    this.log("verbose", () => `Accepted ${connection.remoteAddress}`);
+    return new ClientHandler(this, dispatcher, client);
+  };
+
+  /** The connection has ended, whoever ended it. */
+  gone(client: Client): void {
+    // Who was killed has been removed before, and the log says why.
+    if (this.clients.find(client.id) === client) {
+      this.log("verbose", () => `Client closed connection ${this.line(client)}`);
+    }
+    this.forget(client);
+  }
+
+  /** Closes at once; unlisted from now on. */
+  kill(client: Client): void {
+    this.clients.kill(client);
+    this.forget(client);
+  }
+
+  /** Closes all connections at once. */
+  closeAll(): void {
+    for (const client of this.clients.all()) this.kill(client);
+  }
+
+  private forget(client: Client): void {
+    client.isClosing = true;
+    this.clients.remove(client);
+    this.pause.forget(client);
+    this.blocked.delete(client);
+    this.waking.delete(client);
+    const suspension = client.suspension;
+    client.suspension = undefined;
+    client.suspensionTimer?.cancel();
+    client.suspensionTimer = undefined;
+    suspension?.onGone?.();
+  }
+
+  // ---- waiting -------------------------------------------------------------------------------------------------------
+
+  /** Ends a client's wait with a reply, if it is still there and waiting. Not from inside a command: see `wake`. */
+  resume(state: ClientState, write: (reply: ReplyWriter) => void): void {
+    const client = this.clients.find(state.id);
+    if (client === undefined || client.suspension === undefined || client.suspension.kind === "pause") return;
+    this.attached().resume(client, write);
+  }
+
+  wake(client: Client, write: (reply: ReplyWriter) => void): boolean {
+    const suspension = client.suspension;
+    if (suspension?.kind !== "wait" || this.waking.has(client)) return false;
+    this.waking.add(client);
+    this.clock.soon(() => {
+      // Its own timeout or the end of the connection may have come first.
+      if (!this.waking.delete(client) || client.suspension !== suspension) return;
+      this.attached().resume(client, write);
+    });
+    return true;
+  }
+
+  // ---- what the dispatcher tells -------------------------------------------------------------------------------------
+
+  onSlow(command: Command, request: Request, client: Client, microseconds: number): void {
+    this.onSlowCommand?.(command, request, client, microseconds);
+  }
+
+  onSuspended(client: Client): void {
+    const kind = client.suspension?.kind;
+    if (kind === "wait" || kind === "other") this.blocked.add(client);
+  }
+
+  onResumed(client: Client): void {
+    this.blocked.delete(client);
+    this.waking.delete(client);
+  }
+
+  onPaused(client: Client): void {
+    this.pause.hold(client);
+  }
+
+  afterTurn(client: Client): void {
+    this.limits.afterTurn(client);
+  }
+
+  onQueryBufferFull(client: Client): void {
+    this.log("warning", () => {
+      const start = Array.from(client.unread?.subarray(0, LOGGED_BYTES_MAX) ?? [], quotedByte).join("");
+      return `Closing client that reached max query buffer length: ${this.line(client)} (qbuf initial bytes: "${start}")`;
+    });
+  }
+
+  onProtocolError(client: Client, reason: string): void {
+    this.log("verbose", () => `Protocol error (${reason}) from client: ${this.line(client)}`);
+  }
+
+  onForeignProtocol(client: Client): void {
+    this.log(
+      "warning",
+      () =>
+        `Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from ${client.connection.remoteAddress} aborted.`,
+    );
+  }
+
+  /** A share of the regular work: call it ten times a second. */
+  cron(): void {
+    this.limits.cron();
+  }
+
+  private line(client: Client): string {
+    return clientLine(client, this.clock.nowMs(), this.clock.monotonicMs(), -1);
+  }
+}
+
+/** A byte as the log shows it. */
+function quotedByte(byte: number): string {
+  if (byte === 34 || byte === 92) return `\\${String.fromCharCode(byte)}`;
+  if (byte >= 32 && byte < 127) return String.fromCharCode(byte);
+  if (byte === 13) return "\\r";
+  if (byte === 10) return "\\n";
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
+}
+
+/** One connection that was accepted. */
+class ClientHandler implements ConnectionHandler {
+  private readonly session: Session;
+  private readonly dispatcher: Dispatcher;
+  private readonly client: Client;
+
+  constructor(session: Session, dispatcher: Dispatcher, client: Client) {
+    this.session = session;
+    this.dispatcher = dispatcher;
+    this.client = client;
+  }
+
+  /** hot path */
+  onData(bytes: Uint8Array, length: number): void {
+    this.dispatcher.receive(this.client, bytes, length);
+  }
+
+  onClose(): void {
+    this.session.gone(this.client);
+  }
+}
+
+/** One that was not: what it says is not heard. */
+class RefusedHandler implements ConnectionHandler {
+  onData(): void {}
+
+  onClose(): void {}
+}
