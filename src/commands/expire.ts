@@ -34,7 +34,8 @@ function readConditions(context: CommandContext): number {
     else if (request.is(index, "GT")) conditions |= CONDITION_GT;
     else if (request.is(index, "LT")) conditions |= CONDITION_LT;
     else {
-      reply.errorText(`ERR Unsupported option ${request.text(index)}`);
+      // A zero byte ends the text, as it ends a C string.
+      reply.errorText(`ERR Unsupported option ${request.text(index).split("\0", 1)[0]}`);
       return -1;
     }
   }

@@ -5,12 +5,14 @@
  *
  *  I1  A payload is decoded before anything is changed.
  *  I2  RESTORE with a time that is over only deletes what REPLACE would have replaced.
+ *  I3  Long strings are compressed as in an RDB file, whatever rdbcompression says.
  *  Source: replies of redis-server 7.0.
  */
 
 import { DUMP_FOOTER_BYTES, DumpPayload, isDumpPayload, writeDumpFooter } from "../history/formats/dump-payload.ts";
 import { RdbEncoder } from "../history/formats/rdb-encoder.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
+import { RdbFinisher } from "../history/formats/rdb-finisher.ts";
 import { IGNORE_VALUE } from "../history/formats/value-visitor.ts";
 import { BUSY_KEY, ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
@@ -37,16 +39,18 @@ function dump(context: CommandContext): void {
     return;
   }
   keyspace.readValue(record);
-  const encoder = new RdbEncoder(keyspace.valueLength + HEAD_BYTES_MAX + DUMP_FOOTER_BYTES);
+  const encoder = new RdbEncoder(keyspace.valueLength + HEAD_BYTES_MAX);
   encoder.byte(RDB_STRING);
   encoder.string(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
   const chunk = encoder.takeChunk();
-  let payload = chunk.buffer;
-  if (payload.length < chunk.length + DUMP_FOOTER_BYTES) {
-    payload = new Uint8Array(chunk.length + DUMP_FOOTER_BYTES);
-    payload.set(chunk.buffer.subarray(0, chunk.length));
+  let body = chunk.buffer.subarray(0, chunk.length);
+  if (chunk.noteCount > 0) {
+    const finisher = new RdbFinisher({ compression: true, checksum: false });
+    body = finisher.finish(chunk.buffer, chunk.length, chunk.notes, chunk.noteCount);
   }
-  reply.bulk(payload, 0, writeDumpFooter(payload, 0, chunk.length));
+  const payload = new Uint8Array(body.length + DUMP_FOOTER_BYTES);
+  payload.set(body);
+  reply.bulk(payload, 0, writeDumpFooter(payload, 0, body.length));
 }
 
 interface RestoreOptions {

@@ -135,9 +135,9 @@ export class ReplyWriter {
   /** The code (first word) of the newest error. */
   lastErrorCode = "";
 
-  /** An error with text made on the spot: `CODE message`. Line ends become spaces. */
+  /** An error with text made on the spot: `CODE message`. Line ends within become spaces, those at the end go. */
   errorText(text: string): void {
-    this.line(45, text.replace(/[\r\n]/g, " "));
+    this.line(45, text.replace(/[\r\n]+$/, "").replace(/[\r\n]/g, " "));
     this.errorCount++;
     const space = text.indexOf(" ");
     this.lastErrorCode = space === -1 ? text : text.slice(0, space);
