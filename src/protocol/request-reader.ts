@@ -20,6 +20,8 @@ import { Request } from "./request.ts";
 /** Longest inline request and longest header line. */
 const LINE_BYTES_MAX = 64 * 1024;
 const ARGUMENTS_MAX = 0x7fffffff;
+/** Room for arguments that the request gets when a client keeps the arrays in use. */
+const SPARE_ARGUMENTS = 64;
 /** What a client that has not authenticated may send. */
 const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_MAX = 16 * 1024;
@@ -104,14 +106,15 @@ export class RequestReader {
     saved.bulkLength = this.bulkLength;
     saved.count = this.expected === 0 ? 0 : request.count;
     if (saved.count > 0) {
-      if (saved.offset.length < saved.count) {
-        saved.offset = new Int32Array(request.offset.length);
-        saved.length = new Int32Array(request.offset.length);
-      }
-      for (let index = 0; index < saved.count; index++) {
-        saved.offset[index] = request.offset[index]! - base;
-        saved.length[index] = request.length[index]!;
-      }
+      if (base > 0) for (let index = 0; index < saved.count; index++) request.offset[index]! -= base;
+      // The arrays change owners: copying them at every piece would cost the square of the number of arguments (I2).
+      const { offset, length } = saved;
+      saved.offset = request.offset;
+      saved.length = request.length;
+      const isUsable = offset.length >= SPARE_ARGUMENTS;
+      request.offset = isUsable ? offset : new Int32Array(SPARE_ARGUMENTS);
+      request.length = isUsable ? length : new Int32Array(SPARE_ARGUMENTS);
+      request.count = 0;
     }
     return saved.position + (this.bulkLength >= 0 ? this.bulkLength + 2 : 0);
   }
@@ -226,8 +229,8 @@ export class RequestReader {
 
   /** Position of the line's `\r` whose `\n` is there too, -1 when it has not come yet, -2 when the line is too long. */
   private findLineEnd(tooLong: string): number {
-    const lineEnd = this.input.indexOf(13, this.position);
-    if (lineEnd === -1 || lineEnd >= this.end) {
+    const lineEnd = this.find(13);
+    if (lineEnd === -1) {
       if (this.end - this.position > LINE_BYTES_MAX) {
         this.fail(tooLong);
         return -2;
@@ -237,9 +240,19 @@ export class RequestReader {
     return lineEnd + 1 < this.end ? lineEnd : -1;
   }
 
+  /** Position of the next `byte` that has come, -1 when there is none. What lies behind the end is never looked at (I2). */
+  private find(byte: number): number {
+    const input = this.input;
+    const nearEnd = Math.min(this.end, this.position + 64);
+    for (let at = this.position; at < nearEnd; at++) if (input[at] === byte) return at;
+    if (nearEnd === this.end) return -1;
+    const found = input.subarray(nearEnd, this.end).indexOf(byte);
+    return found === -1 ? -1 : nearEnd + found;
+  }
+
   private inline(): ReadResult {
-    const lineEnd = this.input.indexOf(10, this.position);
-    if (lineEnd === -1 || lineEnd >= this.end) {
+    const lineEnd = this.find(10);
+    if (lineEnd === -1) {
       return this.end - this.position > LINE_BYTES_MAX ? this.fail("too big inline request") : "incomplete";
     }
     let textEnd = lineEnd;

@@ -88,19 +88,43 @@ export class Command {
 const BRIEF_BESIDES_FAST = ["SET", "SETEX", "PSETEX", "GETRANGE", "SETRANGE", "DEL", "MSET"];
 
 export class CommandIndex {
-  readonly commands: Command[];
+  commands: Command[];
+  /** The name by which each command is called: its own, or what rename-command made of it. */
+  private callNames: string[];
   /** Open addressing: position + 1 in `commands`, 0 for empty. */
-  private readonly slots: Int16Array;
+  private slots: Int16Array;
   /** Names as bytes, upper case, one after the other; where each starts. */
-  private readonly names: Uint8Array;
-  private readonly nameStart: Int32Array;
+  private names: Uint8Array;
+  private nameStart: Int32Array;
 
   constructor(table: CommandTable, container?: string) {
     this.commands = Object.entries(table).map(([name, spec]) => new Command(name, spec, container));
+    this.callNames = Object.keys(table);
+    this.slots = new Int16Array(0);
+    this.names = new Uint8Array(0);
+    this.nameStart = new Int32Array(0);
+    this.build();
+  }
+
+  /** rename-command: `to` is the new name, "" takes the command away. False when there is no command `from`. */
+  rename(from: string, to: string): boolean {
+    const index = this.callNames.indexOf(from.toUpperCase());
+    if (index === -1) return false;
+    if (to === "") {
+      this.commands = this.commands.filter((_, each) => each !== index);
+      this.callNames = this.callNames.filter((_, each) => each !== index);
+    } else {
+      this.callNames[index] = to.toUpperCase();
+    }
+    this.build();
+    return true;
+  }
+
+  private build(): void {
     let slotCount = 8;
     while (slotCount < this.commands.length * 4) slotCount *= 2;
     this.slots = new Int16Array(slotCount);
-    const names = Object.keys(table);
+    const names = this.callNames;
     this.names = Uint8Array.from(names.join(""), (character) => character.charCodeAt(0));
     this.nameStart = new Int32Array(names.length + 1);
     for (let index = 0, start = 0; index < names.length; index++) {
