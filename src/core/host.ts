@@ -78,6 +78,8 @@ export interface Connection {
   /** Descriptor number for CLIENT LIST, -1 when unknown. */
   readonly descriptor: number;
   readonly isUnixSocket: boolean;
+  /** The peer is on this machine: loopback or unix socket. */
+  readonly isLocal: boolean;
   /** Bytes that were written here and that the system has not taken yet. */
   pendingBytes(): number;
   /**
@@ -102,6 +104,9 @@ export interface ConnectionHandler {
 export interface Listener {
   /** The TCP port that was given (port 0 asks for any), 0 for a unix socket. */
   readonly port: number;
+  /** Accepts no more connections; those that there are stay. */
+  stopListening(): Promise<void>;
+  /** Stops listening and closes all connections that came through it. */
   close(): Promise<void>;
 }
 

@@ -8,7 +8,7 @@
  */
 
 import type { Disk } from "../core/host.ts";
-import { RdbFileWriter, type RdbFileOptions } from "./rdb-file-writer.ts";
+import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
 
 export type ToRdbJob =
   | { readonly kind: "open"; readonly options: RdbFileOptions }
@@ -28,7 +28,10 @@ export type FromRdbJob =
   | { readonly kind: "failed"; readonly text: string; readonly code: string };
 
 /** The job's own side. `send` answers; buffers in messages are moved, not copied. */
-export function rdbJob(disk: Disk, send: (message: FromRdbJob, transfer?: ArrayBuffer[]) => void): (message: ToRdbJob) => void {
+export function rdbJob(
+  disk: Disk,
+  send: (message: FromRdbJob, transfer?: ArrayBuffer[]) => void,
+): (message: ToRdbJob) => void {
   let writer: RdbFileWriter | undefined;
   const fail = (error: unknown): void => {
     writer?.abort();

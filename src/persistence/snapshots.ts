@@ -19,7 +19,7 @@ import { type RdbChunk, RdbEncoder } from "../history/formats/rdb-encoder.ts";
 import { SnapshotLoader } from "../history/snapshot/snapshot-loader.ts";
 import { type SnapshotOptions, SnapshotStream } from "../history/snapshot/snapshot-stream.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
-import { RdbFileWriter, type RdbFileOptions } from "./rdb-file-writer.ts";
+import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
 import type { FromRdbJob, ToRdbJob } from "./rdb-job.ts";
 
 const SLICE_MS = 1;

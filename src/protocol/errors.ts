@@ -34,3 +34,6 @@ export const STRING_TOO_LONG = new ReplyError("ERR string exceeds maximum allowe
 export const OFFSET_OUT_OF_RANGE = new ReplyError("ERR offset is out of range");
 export const WOULD_OVERFLOW = new ReplyError("ERR increment or decrement would overflow");
 export const NAN_OR_INFINITY = new ReplyError("ERR increment would produce NaN or Infinity");
+export const MISCONFIGURED = new ReplyError(
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);

@@ -111,7 +111,9 @@ export class SnapshotLoader {
       reader.expireAtMs >= 0 ? reader.expireAtMs : NO_EXPIRY,
     );
     if (keyspace.keyCount(database) === before && !this.options.mayReplace) {
-      throw new RdbFault(reader.offset(), "key", `the key stands twice in database ${reader.database}`).withKey(this.keyText());
+      throw new RdbFault(reader.offset(), "key", `the key stands twice in database ${reader.database}`).withKey(
+        this.keyText(),
+      );
     }
     const clock = keyspace.clock;
     if (clock.isFrequency) {

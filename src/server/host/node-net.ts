@@ -9,10 +9,10 @@
  *  I2  `write` returns true only when the kernel has taken every byte.
  */
 
-import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
 import { chmodSync, unlinkSync } from "node:fs";
-import type { Connection, ConnectionHandler, Listener, ListenOptions, Net } from "../../core/host.ts";
+import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
 import { NetFault, reasonOf } from "../../core/faults.ts";
+import type { Connection, ConnectionHandler, Listener, ListenOptions, Net } from "../../core/host.ts";
 
 const READ_BUFFER_BYTES = 64 * 1024;
 
@@ -38,7 +38,12 @@ export class NodeNet implements Net {
       if (options.path !== undefined) removeStaleSocket(options.path);
       server.listen(
         options.path === undefined
-          ? { host: options.host, port: options.port, backlog: options.backlog, ipv6Only: options.host?.includes(":") ?? false }
+          ? {
+              host: options.host,
+              port: options.port,
+              backlog: options.backlog,
+              ipv6Only: options.host?.includes(":") ?? false,
+            }
           : { path: options.path, backlog: options.backlog },
         () => {
           if (options.path !== undefined && options.pathMode) chmodSync(options.path, options.pathMode);
@@ -125,9 +130,14 @@ class NodeListener implements Listener {
     this.sockets = sockets;
   }
 
+  stopListening(): Promise<void> {
+    // Connections are not the server's any more (see withReadBuffer), so it does not wait for them.
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
   close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
-    return new Promise((resolve) => this.server.close(() => resolve()));
+    return this.stopListening();
   }
 }
 
@@ -136,12 +146,14 @@ class NodeConnection implements Connection {
   readonly localAddress: string;
   readonly descriptor: number;
   readonly isUnixSocket: boolean;
+  readonly isLocal: boolean;
   private readonly socket: Socket;
 
   constructor(socket: Socket, descriptor: number, isUnixSocket: boolean) {
     this.socket = socket;
     this.descriptor = descriptor;
     this.isUnixSocket = isUnixSocket;
+    this.isLocal = isUnixSocket || /^(127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? "");
     if (isUnixSocket) {
       this.remoteAddress = "/unixsocket:0";
       this.localAddress = "/unixsocket:0";
@@ -179,5 +191,7 @@ class NodeConnection implements Connection {
 
 function endpoint(address: string | undefined, port: number | undefined): string {
   if (address === undefined) return "?:0";
-  return address.includes(":") && !address.startsWith("::ffff:") ? `[${address}]:${port}` : `${address.replace("::ffff:", "")}:${port}`;
+  return address.includes(":") && !address.startsWith("::ffff:")
+    ? `[${address}]:${port}`
+    : `${address.replace("::ffff:", "")}:${port}`;
 }

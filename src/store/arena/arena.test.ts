@@ -11,32 +11,35 @@ const sizes = fc.oneof(
 
 test("cells keep what was written into them whatever is allocated and freed around them", () => {
   fc.assert(
-    fc.property(fc.array(fc.record({ free: fc.nat(), size: sizes, isFree: fc.boolean() }), { maxLength: 300 }), (steps) => {
-      const arena = new Arena();
-      const model: { address: number; size: number; mark: number }[] = [];
-      let mark = 1;
-      for (const step of steps) {
-        if (step.isFree && model.length > 0) {
-          const [cell] = model.splice(step.free % model.length, 1);
-          check(arena, cell!);
-          arena.free(cell!.address);
-        } else {
-          const address = arena.allocate(step.size);
-          assert.notEqual(address, 0);
-          assert.ok(arena.capacity(address) >= step.size);
-          assert.equal(arena.capacity(address), Arena.cellBytes(step.size));
-          const cell = { address, size: step.size, mark: mark++ & 255 };
-          view(arena, cell).fill(cell.mark);
-          model.push(cell);
+    fc.property(
+      fc.array(fc.record({ free: fc.nat(), size: sizes, isFree: fc.boolean() }), { maxLength: 300 }),
+      (steps) => {
+        const arena = new Arena();
+        const model: { address: number; size: number; mark: number }[] = [];
+        let mark = 1;
+        for (const step of steps) {
+          if (step.isFree && model.length > 0) {
+            const [cell] = model.splice(step.free % model.length, 1);
+            check(arena, cell!);
+            arena.free(cell!.address);
+          } else {
+            const address = arena.allocate(step.size);
+            assert.notEqual(address, 0);
+            assert.ok(arena.capacity(address) >= step.size);
+            assert.equal(arena.capacity(address), Arena.cellBytes(step.size));
+            const cell = { address, size: step.size, mark: mark++ & 255 };
+            view(arena, cell).fill(cell.mark);
+            model.push(cell);
+          }
+          arena.verify();
         }
+        for (const cell of model) check(arena, cell);
+        for (const cell of model) arena.free(cell.address);
         arena.verify();
-      }
-      for (const cell of model) check(arena, cell);
-      for (const cell of model) arena.free(cell.address);
-      arena.verify();
-      assert.equal(arena.usedBytes, 0);
-      assert.equal(arena.statistics().activeBytes, 0);
-    }),
+        assert.equal(arena.usedBytes, 0);
+        assert.equal(arena.statistics().activeBytes, 0);
+      },
+    ),
     { numRuns: 60 },
   );
 });

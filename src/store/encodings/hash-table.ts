@@ -238,7 +238,8 @@ export class HashTable {
   /** Shows the chain of `home` to the running snapshot before it changes (I5). hot path */
   touch(table: number, home: number): void {
     if (this.snapshotId === 0) return;
-    if ((this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff) === this.snapshotId) return;
+    if ((this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff) === this.snapshotId)
+      return;
     this.capture!(table, home);
   }
 
@@ -515,7 +516,8 @@ export class HashTable {
         this.slot = (word << 2) + inWord;
         return;
       }
-      bucket = words[at + 2]! >>> 24 === LINK_TAG ? words[at + SLOT_WORD + LINK_SLOT]! : this.extendChain(table, bucket);
+      bucket =
+        words[at + 2]! >>> 24 === LINK_TAG ? words[at + SLOT_WORD + LINK_SLOT]! : this.extendChain(table, bucket);
     }
   }
 

@@ -172,6 +172,12 @@ export class Keyspace {
     return this.seek(database, source, start, length) !== 0;
   }
 
+  /** The record of a key for the server's own purposes: no statistics, no access clock, expired ones too. */
+  lookupSilently(database: Database, key: Uint8Array): number {
+    this.keyHash = this.hash.hash(key, 0, key.length);
+    return this.tables.find(database.table, this.keyHash, key, 0, key.length);
+  }
+
   private seek(database: Database, source: Uint8Array, start: number, length: number): number {
     const hash = this.hash.hash(source, start, length);
     this.keyHash = hash;
@@ -492,7 +498,8 @@ export class Keyspace {
     const bytes = this.valueBytes;
     const start = this.valueStart;
     if (keptBytes > 0) {
-      if (keptBytes < 32) for (let index = 0; index < keptBytes; index++) bytes[start + index] = kept[keptStart + index]!;
+      if (keptBytes < 32)
+        for (let index = 0; index < keptBytes; index++) bytes[start + index] = kept[keptStart + index]!;
       else bytes.set(kept.subarray(keptStart, keptStart + keptBytes), start);
     }
     records.setTypeAndEncoding(moved, records.type(record), records.encoding(record));
@@ -560,7 +567,13 @@ export class Keyspace {
   private changeExpiryRoom(database: Database, record: number, hasExpiry: boolean): number {
     const length = this.records.valueLength(record);
     if (this.records.flags(record) >= 0) return this.rebuild(database, record, hasExpiry, length, length, length);
-    const moved = this.withKey(record, this.records.view(record), this.records.keyStart(record), this.records.keyLength(record), hasExpiry);
+    const moved = this.withKey(
+      record,
+      this.records.view(record),
+      this.records.keyStart(record),
+      this.records.keyLength(record),
+      hasExpiry,
+    );
     this.exchange(database, this.keyHash, record, moved, !hasExpiry, hasExpiry);
     this.arena.free(record);
     return moved;

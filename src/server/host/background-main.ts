@@ -1,0 +1,16 @@
+/** Entry point of background threads: runs the job that `workerData.job` names until it is told to end. */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { rdbJob } from "../../persistence/rdb-job.ts";
+import { NodeDisk } from "./node-disk.ts";
+
+const port = parentPort;
+if (port !== null) {
+  const { job } = workerData as { job: string };
+  if (job !== "rdb-writer") throw new Error(`there is no background job "${job}"`);
+  const receive = rdbJob(new NodeDisk(), (message, transfer) => port.postMessage(message, transfer ?? []));
+  port.on("message", (message) => {
+    if (message.kind === "end") port.close();
+    else receive(message);
+  });
+}

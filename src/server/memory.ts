@@ -1,0 +1,83 @@
+/**
+ * Memory: how much is used, how much may be, and making room.
+ *
+ *      used = cells of the arena in use + buffers of clients          maxmemory is compared with this
+ *
+ *  I1  `used` costs two additions: it is read before every command while maxmemory is set.
+ *  I2  Making room takes at most SLICE_MS; what remains is evicted in the turns that follow, and commands go on
+ *      meanwhile as long as there is something left to evict.
+ *
+ * JavaScript's own heap is not counted: it does not grow with the data, and INFO everkey shows it.
+ */
+
+import type { Clock } from "../core/host.ts";
+import type { Eviction } from "../store/keyspace/eviction.ts";
+import type { Keyspace } from "../store/keyspace/keyspace.ts";
+
+const SLICE_MS = 1;
+const KEYS_PER_CHECK = 16;
+
+export class Memory {
+  /** maxmemory in bytes, 0 without limit. */
+  limitBytes: number;
+  peakBytes: number;
+  /** Buffers of clients, refreshed by the cron. */
+  clientBytes: number;
+  /** Milliseconds in all for which the limit was exceeded, and since when it is (monotonic ms, 0 when it is not). */
+  exceededMs: number;
+  exceededSinceMs: number;
+  private readonly keyspace: Keyspace;
+  private readonly eviction: Eviction;
+  private readonly clock: Clock;
+  private isEvicting: boolean;
+
+  constructor(keyspace: Keyspace, eviction: Eviction, clock: Clock) {
+    this.limitBytes = 0;
+    this.peakBytes = 0;
+    this.clientBytes = 0;
+    this.exceededMs = 0;
+    this.exceededSinceMs = 0;
+    this.keyspace = keyspace;
+    this.eviction = eviction;
+    this.clock = clock;
+    this.isEvicting = false;
+  }
+
+  usedBytes(): number {
+    return this.keyspace.arena.usedBytes + this.clientBytes;
+  }
+
+  notePeak(): void {
+    this.peakBytes = Math.max(this.peakBytes, this.usedBytes());
+  }
+
+  /** Evicts until the limit is kept. False when it is not and nothing is left that may go. hot path */
+  readonly makeRoom = (): boolean => {
+    if (this.usedBytes() <= this.limitBytes) return true;
+    return this.evict();
+  };
+
+  private evict(): boolean {
+    const startMs = this.clock.monotonicMs();
+    if (this.exceededSinceMs === 0) this.exceededSinceMs = startMs;
+    for (let count = 1; this.usedBytes() > this.limitBytes; count++) {
+      if (!this.eviction.evictOne()) return false;
+      if (count % KEYS_PER_CHECK === 0 && this.clock.monotonicMs() - startMs > SLICE_MS) {
+        this.evictLater();
+        return true;
+      }
+    }
+    this.exceededMs += this.clock.monotonicMs() - this.exceededSinceMs;
+    this.exceededSinceMs = 0;
+    return true;
+  }
+
+  private evictLater(): void {
+    if (this.isEvicting) return;
+    this.isEvicting = true;
+    this.clock.soon(() => {
+      this.isEvicting = false;
+      if (this.limitBytes > 0) this.makeRoom();
+    });
+  }
+}

@@ -1,0 +1,336 @@
+/**
+ * Server: the composition root. It makes the parts, tells each what the configuration says, and leads them through
+ * start, work and shutdown.
+ *
+ *      Config ──► directives.ts wiring ──► Session, Snapshots, Memory, ExpiryCycle, ...
+ *      Host.net ──► Session.accept ──► Dispatcher ──► commands ──► Keyspace
+ *      Cron, ten times a second ──► expiry, save points, limits, table growth, reclaim
+ *
+ *  I1  Nothing here is shared between two servers of a process.
+ *  I2  Listening begins before loading: clients hear LOADING instead of a refused connection.
+ *  I3  A load that fails ends the start; the server never serves an empty database in place of one it could not read.
+ */
+
+import { dataCommands } from "../commands/all.ts";
+import { CommandContext, type CommandTable } from "../commands/command.ts";
+import { DiskFault, NetFault } from "../core/faults.ts";
+import type { Host, Listener } from "../core/host.ts";
+import { KeyHash } from "../core/sip-hash.ts";
+import { RdbFault } from "../history/formats/rdb-fault.ts";
+import { snapshotCommands } from "../persistence/commands.ts";
+import { Snapshots } from "../persistence/snapshots.ts";
+import { MISCONFIGURED } from "../protocol/errors.ts";
+import { ReplyWriter } from "../protocol/reply-writer.ts";
+import { RequestReader } from "../protocol/request-reader.ts";
+import { CommandIndex } from "../session/command-index.ts";
+import { Dispatcher, SessionStatistics } from "../session/dispatcher.ts";
+import { Session } from "../session/session.ts";
+import { Eviction } from "../store/keyspace/eviction.ts";
+import { ExpiryCycle } from "../store/keyspace/expiry-cycle.ts";
+import { Keyspace, KeyspaceStatistics } from "../store/keyspace/keyspace.ts";
+import { serverCommands } from "./commands/all.ts";
+import { shutdownCommands } from "./commands/shutdown.ts";
+import { configCommands } from "./config/commands.ts";
+import type { Config } from "./config/config.ts";
+import { Cron } from "./cron.ts";
+import { LatencyMonitor } from "./latency.ts";
+import type { Log } from "./log.ts";
+import { Memory } from "./memory.ts";
+import { Rates } from "./rates.ts";
+import { Shutdown } from "./shutdown.ts";
+import { SlowLog } from "./slow-log.ts";
+import { REDIS_VERSION } from "./version.ts";
+import { wireConfiguration } from "./wiring.ts";
+
+export interface ServerOptions {
+  readonly host: Host;
+  readonly config: Config;
+  readonly log: Log;
+  /** Absolute path of the configuration file, undefined when there is none. */
+  readonly configFile: string | undefined;
+  /** Port 0 means any free port instead of none: for servers inside a program. */
+  readonly choosesPort?: boolean;
+  /** Called when the server has shut down by itself (SHUTDOWN), after everything is closed. */
+  readonly onExit?: (code: number) => void;
+}
+
+/** A start that cannot go on; the message says what, where and what to do. */
+export class StartFailure extends Error {
+  override name = "StartFailure";
+}
+
+export class Server {
+  readonly host: Host;
+  readonly config: Config;
+  readonly log: Log;
+  readonly configFile: string | undefined;
+  readonly startMs: number;
+  /** 40 hexadecimal digits, new at every start. */
+  readonly runId: string;
+  readonly keyspace: Keyspace;
+  readonly eviction: Eviction;
+  readonly expiry: ExpiryCycle;
+  readonly memory: Memory;
+  readonly snapshots: Snapshots;
+  readonly session: Session;
+  readonly dispatcher: Dispatcher;
+  readonly commands: CommandIndex;
+  readonly slowLog: SlowLog;
+  readonly cron: Cron;
+  readonly shutdown: Shutdown;
+  readonly context: CommandContext;
+  readonly reader: RequestReader;
+  readonly rates: Rates;
+  readonly latency: LatencyMonitor;
+  /** DEBUG PAUSE-CRON: save points and expiry wait. */
+  isCronPaused: boolean;
+  private readonly choosesPort: boolean;
+  private listeners: Listener[];
+
+  constructor(options: ServerOptions) {
+    const { host, config, log } = options;
+    this.host = host;
+    this.config = config;
+    this.log = log;
+    this.configFile = options.configFile;
+    this.startMs = host.clock.nowMs();
+    const random = (): number => host.random.uint32();
+    this.runId = hexadecimal(host, 20);
+    this.keyspace = new Keyspace(new KeyHash(host.random.uint32(), host.random.uint32()), config.integer("databases"));
+    this.keyspace.clock.setRandom(random);
+    this.keyspace.nowMs = this.startMs;
+    this.keyspace.clock.setNow(this.startMs);
+    this.eviction = new Eviction(this.keyspace, random);
+    this.expiry = new ExpiryCycle(this.keyspace);
+    this.memory = new Memory(this.keyspace, this.eviction, host.clock);
+    this.slowLog = new SlowLog();
+    this.snapshots = this.makeSnapshots();
+    this.snapshots.onEnd = () => this.updateMisconfiguration();
+    this.session = new Session({
+      clock: host.clock,
+      identity: { version: REDIS_VERSION, mode: "standalone", role: () => "master" },
+      log: (level, text) => log.write(level, text()),
+    });
+    this.reader = new RequestReader();
+    this.shutdown = new Shutdown(this, options.onExit ?? (() => undefined));
+    this.commands = new CommandIndex(this.commandTable());
+    this.context = new CommandContext(
+      this.reader.request,
+      new ReplyWriter(),
+      this.keyspace,
+      host.random,
+      { id: 0, databaseIndex: 0 },
+      { stringBytesMax: config.integer("proto-max-bulk-len") },
+    );
+    this.dispatcher = new Dispatcher(
+      this.context,
+      this.reader,
+      this.commands,
+      host.clock,
+      this.session.gates,
+      this.session,
+    );
+    this.session.attach(this.dispatcher);
+    this.session.onSlowCommand = (command, request, client, microseconds) => {
+      this.slowLog.add(command, request, client, microseconds, this.keyspace.nowMs);
+    };
+    this.cron = new Cron(this);
+    this.rates = new Rates();
+    this.latency = new LatencyMonitor();
+    this.isCronPaused = false;
+    this.choosesPort = options.choosesPort ?? false;
+    this.listeners = [];
+    wireConfiguration(this);
+  }
+
+  private makeSnapshots(): Snapshots {
+    const { host, config, log } = this;
+    const services = {
+      clock: host.clock,
+      disk: host.disk,
+      background: host.background,
+      processId: host.processId,
+      log: (level: "debug" | "verbose" | "notice" | "warning", text: string) => log.write(level, text),
+      describe: () => ({
+        auxiliary: [
+          ["redis-ver", REDIS_VERSION],
+          ["redis-bits", "64"],
+          ["ctime", String(Math.floor(host.clock.nowMs() / 1000))],
+          ["used-mem", String(this.memory.usedBytes())],
+          ["aof-base", "0"],
+        ] as const,
+        access: this.eviction.policy.endsWith("-lfu")
+          ? ("frequency" as const)
+          : this.eviction.policy.endsWith("-lru")
+            ? ("idle" as const)
+            : ("none" as const),
+      }),
+    };
+    return new Snapshots(this.keyspace, services, {
+      directory: config.text("dir"),
+      fileName: config.text("dbfilename"),
+      compression: true,
+      checksum: true,
+      syncsOften: true,
+      stopsWritesOnError: true,
+      savePoints: [],
+    });
+  }
+
+  private commandTable(): CommandTable {
+    const session = this.session;
+    return {
+      ...dataCommands(),
+      ...session.commands(),
+      ...snapshotCommands(this.snapshots),
+      ...configCommands(this.config, {
+        resetStatistics: () => this.resetStatistics(),
+        configFile: this.configFile,
+        disk: this.host.disk,
+        isLoading: () => session.gates.isLoading,
+        isLocal: (client) => this.isLocal(client.id),
+        resume: (client, write) => session.resume(client, write),
+        onRewrite: (failure) =>
+          failure === undefined
+            ? this.log.write("notice", "CONFIG REWRITE executed with success.")
+            : this.log.write("warning", `CONFIG REWRITE failed: ${failure}`),
+      }),
+      ...serverCommands(this),
+      ...shutdownCommands(this),
+    };
+  }
+
+  /** Whether a client comes over loopback or the unix socket. */
+  isLocal(clientId: number): boolean {
+    return this.session.clients.find(clientId)?.connection.isLocal ?? false;
+  }
+
+  /** The first TCP port that listens, 0 when none does. */
+  get port(): number {
+    return this.listeners.find((listener) => listener.port !== 0)?.port ?? 0;
+  }
+
+  // ---- start ----------------------------------------------------------------------------------------------------
+
+  /** Listens, loads what is on the disk, and serves. Rejects with StartFailure. */
+  async start(): Promise<void> {
+    const { session, log } = this;
+    session.gates.isLoading = true;
+    await this.listen();
+    log.write("notice", "Server initialized");
+    try {
+      await this.snapshots.loadInSlices();
+    } catch (error) {
+      await this.closeListeners();
+      throw new StartFailure(loadFailureText(error, this.snapshots.filePath()), { cause: error });
+    }
+    session.gates.isLoading = false;
+    this.keyspace.dirty = 0;
+    this.snapshots.lastSaveMs = this.host.clock.nowMs();
+    this.cron.start();
+    if (this.port !== 0) log.write("notice", "Ready to accept connections tcp");
+    if (this.config.text("unixsocket") !== "") log.write("notice", "Ready to accept connections unix");
+  }
+
+  private async listen(): Promise<void> {
+    const { config, host, session } = this;
+    const backlog = config.integer("tcp-backlog");
+    const path = config.text("unixsocket");
+    try {
+      if (path !== "") {
+        this.listeners.push(
+          await host.net.listen({ path, pathMode: config.octal("unixsocketperm"), backlog }, session.accept),
+        );
+      }
+      if (config.integer("port") !== 0 || this.choosesPort) await this.listenTcp(config.integer("port"), backlog);
+    } catch (error) {
+      await this.closeListeners();
+      if (!(error instanceof NetFault)) throw error;
+      const hint = error.code === "EADDRINUSE" ? "; another server uses it: stop that one or choose another port" : "";
+      throw new StartFailure(`Failed listening on ${error.address}: ${error.message}${hint}`, { cause: error });
+    }
+  }
+
+  private async listenTcp(port: number, backlog: number): Promise<void> {
+    const addresses = this.config.words("bind");
+    let chosen = port;
+    for (const address of addresses.length > 0 ? addresses : ["*"]) {
+      // A minus sign: this address need not be there on every machine.
+      const isOptional = address.startsWith("-");
+      const name = isOptional ? address.slice(1) : address;
+      const host = name === "*" ? "0.0.0.0" : name === "::*" ? "::" : name;
+      try {
+        const listener = await this.host.net.listen({ host, port: chosen, backlog }, this.session.accept);
+        this.listeners.push(listener);
+        chosen = listener.port;
+      } catch (error) {
+        const isAbsent = error instanceof NetFault && ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(error.code);
+        if (!isOptional || !isAbsent) throw error;
+      }
+    }
+  }
+
+  /** Writes are refused, or no longer, as the last snapshot went. */
+  updateMisconfiguration(): void {
+    this.session.gates.misconfiguration = this.snapshots.deniesWrites() ? MISCONFIGURED : undefined;
+  }
+
+  /** CONFIG SET port or bind: listens anew, then closes what is no longer wanted. Returns a complaint. */
+  async relisten(): Promise<string | undefined> {
+    const before = this.listeners;
+    this.listeners = [];
+    // Clients that are connected stay: only the listening sockets are exchanged.
+    for (const listener of before) await listener.stopListening();
+    try {
+      await this.listen();
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  private async closeListeners(): Promise<void> {
+    const listeners = this.listeners;
+    this.listeners = [];
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+
+  // ---- end ------------------------------------------------------------------------------------------------------
+
+  /** Closes sockets, timers and background work. What is to be saved has been saved before: see Shutdown. */
+  async close(): Promise<void> {
+    this.cron.stop();
+    this.snapshots.abort();
+    this.session.closeAll();
+    await this.closeListeners();
+    this.log.close();
+  }
+
+  /** CONFIG RESETSTAT. */
+  resetStatistics(): void {
+    this.dispatcher.statistics = new SessionStatistics();
+    this.keyspace.statistics = new KeyspaceStatistics();
+    this.expiry.timeLimitHits = 0;
+    this.memory.exceededMs = 0;
+    for (const command of this.commands.commands) {
+      for (const each of [command, ...(command.subcommands?.commands ?? [])]) each.resetCounters();
+    }
+  }
+}
+
+function hexadecimal(host: Host, byteCount: number): string {
+  const bytes = new Uint8Array(byteCount);
+  host.random.fill(bytes);
+  return Buffer.from(bytes).toString("hex");
+}
+
+function loadFailureText(error: unknown, path: string): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof RdbFault) {
+    return `${path} cannot be loaded: ${reason}. The file was not changed. Run redis-check-rdb on it, restore a backup in its place, or move it away to start empty.`;
+  }
+  if (error instanceof DiskFault) {
+    return `${path} cannot be read: ${reason}. Nothing was changed. See to its permissions and the disk, then start again.`;
+  }
+  return `${path} cannot be loaded: ${reason}.`;
+}

@@ -1,0 +1,72 @@
+/**
+ * Shutdown: what is to be saved is saved, then everything is closed.
+ *
+ *      SHUTDOWN, SIGTERM, SIGINT ──► save? ──► close ──► onExit(code)
+ *
+ *  I1  A snapshot that fails stops the shutdown (unless FORCE): the server goes on and the data stays in memory.
+ *  I2  A background save that runs is given up; with saving wanted, a complete one is written in its place.
+ *  Source: SHUTDOWN and the signals as the Redis documentation describes them; log wording as Redis writes it.
+ */
+
+import type { Server } from "./server.ts";
+
+export interface ShutdownRequest {
+  /** Save even without save points, never save, or as the save points say. */
+  readonly saving: "always" | "never" | "default";
+  /** Go on when saving failed. */
+  readonly isForced: boolean;
+}
+
+export class Shutdown {
+  private readonly server: Server;
+  private readonly onExit: (code: number) => void;
+  private isDone: boolean;
+
+  constructor(server: Server, onExit: (code: number) => void) {
+    this.server = server;
+    this.onExit = onExit;
+    this.isDone = false;
+  }
+
+  /** Saves what is to be saved. False when that failed and the server goes on. */
+  prepare(request: ShutdownRequest): boolean {
+    const { log, snapshots, session } = this.server;
+    log.write("notice", "User requested shutdown...");
+    if (snapshots.isRunning()) {
+      log.write("warning", "There is a child saving an .rdb. Killing it!");
+      snapshots.abort();
+    }
+    const saves =
+      request.saving === "always" || (request.saving === "default" && snapshots.settings.savePoints.length > 0);
+    // While loading, memory holds less than the file: saving it would lose the rest.
+    if (saves && !session.gates.isLoading) {
+      log.write("notice", "Saving the final RDB snapshot before exiting.");
+      try {
+        snapshots.save();
+      } catch {
+        log.write("warning", "Error trying to save the DB, can't exit.");
+        if (!request.isForced) return false;
+        log.write("warning", "FORCE was given: exiting all the same, without the changes since the last snapshot.");
+      }
+    }
+    return true;
+  }
+
+  /** A signal asks to end. The second one ends without waiting for anything. */
+  async onSignal(name: string): Promise<void> {
+    this.server.log.write("warning", `Received ${name} scheduling shutdown...`);
+    if (this.prepare({ saving: "default", isForced: false })) await this.finish(0);
+    else
+      this.server.log.write("warning", "Errors trying to shut down the server. Check the logs for more information.");
+  }
+
+  /** Closes everything and reports the exit. */
+  async finish(code: number): Promise<void> {
+    if (this.isDone) return;
+    this.isDone = true;
+    const { log } = this.server;
+    log.write("notice", "Everkey is now ready to exit, bye bye...");
+    await this.server.close();
+    this.onExit(code);
+  }
+}

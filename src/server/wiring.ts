@@ -1,0 +1,120 @@
+/**
+ * Which directive drives which part: the one place where the configuration meets the rest of the server.
+ *
+ *  I1  Every directive that docs/configuration.md calls effective is followed here or read where the server starts.
+ *  I2  A directive that can change while the server runs is followed, not read once.
+ */
+
+import { EVICTION_POLICIES, type EvictionPolicy } from "../store/keyspace/eviction.ts";
+import { directoryCheck } from "./config/checks.ts";
+import type { LogLevel } from "./log.ts";
+import type { Server } from "./server.ts";
+
+export function wireConfiguration(server: Server): void {
+  wireSession(server);
+  wireMemory(server);
+  wireSnapshots(server);
+  wireLogs(server);
+  wireListening(server);
+}
+
+function wireSession({ config, session, dispatcher, reader, context, commands }: Server): void {
+  const limits = session.limits;
+  config.followText("requirepass", (password) => session.setPassword(password));
+  config.followInteger("maxclients", (count) => {
+    limits.maxClients = count;
+  });
+  config.followInteger("timeout", (seconds) => {
+    limits.timeoutSeconds = seconds;
+  });
+  config.followInteger("tcp-keepalive", (seconds) => session.setKeepAlive(seconds));
+  config.followBoolean("protected-mode", (isProtected) => {
+    limits.isProtected = isProtected;
+  });
+  config.followInteger("client-query-buffer-limit", (bytes) => session.setQueryBufferLimit(bytes));
+  config.followText("client-output-buffer-limit", () => {
+    const { normal, slave, pubsub } = config.outputLimits();
+    Object.assign(limits.output, { normal, replica: slave, pubsub });
+  });
+  config.followInteger("proto-max-bulk-len", (bytes) => {
+    reader.bulkBytesMax = bytes;
+    context.limits.stringBytesMax = bytes;
+  });
+  config.followInteger("slowlog-log-slower-than", (microseconds) => {
+    dispatcher.slowThresholdUs = microseconds;
+  });
+  session.gates.mayUseProtected = (command, client) => {
+    const container = command.fullName.split("|")[0]!;
+    const mode = config.text(`enable-${container}-command`);
+    return mode === "yes" || (mode === "local" && client.connection.isLocal);
+  };
+  for (const [from, to] of config.lines("rename-command")) commands.rename(from!, to!);
+}
+
+function wireMemory({ config, memory, eviction, keyspace, session, expiry }: Server): void {
+  const setLimit = (): void => {
+    memory.limitBytes = config.integer("maxmemory");
+    session.limits.clientsBytesMax = config.bytesOf("maxmemory-clients", memory.limitBytes);
+    session.gates.makeRoom = memory.limitBytes > 0 ? memory.makeRoom : undefined;
+  };
+  config.followText("maxmemory", setLimit);
+  config.followText("maxmemory-clients", setLimit);
+  config.followText("maxmemory-policy", (policy) => {
+    const known = EVICTION_POLICIES.find((each) => each === policy);
+    eviction.setPolicy(known ?? ("noeviction" satisfies EvictionPolicy));
+  });
+  config.followInteger("maxmemory-samples", (count) => {
+    eviction.samples = count;
+  });
+  config.followInteger("lfu-log-factor", (factor) => {
+    keyspace.clock.logFactor = factor;
+  });
+  config.followInteger("lfu-decay-time", (minutes) => {
+    keyspace.clock.decayMinutes = minutes;
+  });
+  config.followInteger("active-expire-effort", (effort) => {
+    expiry.effort = effort;
+  });
+}
+
+function wireSnapshots({ config, snapshots, host }: Server): void {
+  const settings = snapshots.settings;
+  config.validate("dir", directoryCheck(host.disk));
+  config.onChange("dir", () => {
+    settings.directory = config.utf8("dir");
+  });
+  config.followText("dbfilename", () => {
+    settings.fileName = config.utf8("dbfilename");
+  });
+  config.followBoolean("rdbcompression", (isOn) => {
+    settings.compression = isOn;
+  });
+  config.followBoolean("rdbchecksum", (isOn) => {
+    settings.checksum = isOn;
+  });
+  config.followBoolean("rdb-save-incremental-fsync", (isOn) => {
+    settings.syncsOften = isOn;
+  });
+  config.followBoolean("stop-writes-on-bgsave-error", (isOn) => {
+    settings.stopsWritesOnError = isOn;
+  });
+  config.followText("save", () => {
+    settings.savePoints = config.savePoints();
+  });
+}
+
+function wireLogs({ config, log, slowLog }: Server): void {
+  config.followText("loglevel", (level) => {
+    log.level = level as LogLevel;
+  });
+  config.followInteger("slowlog-max-len", (count) => {
+    slowLog.lengthMax = count;
+    slowLog.trim();
+  });
+}
+
+function wireListening(server: Server): void {
+  const { config } = server;
+  config.apply("port", () => server.relisten());
+  config.apply("bind", () => server.relisten());
+}
