@@ -96,7 +96,7 @@ export class Limits {
   /** What a new connection hears before it is closed; undefined when it may stay. */
   refusal(connection: Connection): string | undefined {
     if (this.host.clients.count >= this.maxClients) return TOO_MANY_CLIENTS;
-    if (this.isProtected && !this.host.requiresAuthentication() && !isLocal(connection)) return DENIED;
+    if (this.isProtected && !this.host.requiresAuthentication() && !connection.isLocal) return DENIED;
     return undefined;
   }
 
@@ -206,11 +206,4 @@ export class Limits {
   private line(client: Client): string {
     return clientLine(client, this.host.clock.nowMs(), this.host.clock.monotonicMs(), -1);
   }
-}
-
-/** Whether the peer is on this machine. */
-export function isLocal(connection: Connection): boolean {
-  if (connection.isUnixSocket) return true;
-  const address = connection.remoteAddress;
-  return address.startsWith("127.") || address.startsWith("[::1]:") || address.startsWith("[::ffff:127.");
 }

@@ -104,6 +104,7 @@ export class FakeConnection implements Connection {
   readonly localAddress: string;
   readonly descriptor: number;
   readonly isUnixSocket: boolean;
+  readonly isLocal: boolean;
   keepAliveSeconds = 0;
   isStuck = false;
   isEnded = false;
@@ -119,6 +120,7 @@ export class FakeConnection implements Connection {
     this.isUnixSocket = endpoint.isUnixSocket ?? false;
     this.remoteAddress =
       endpoint.remoteAddress ?? (this.isUnixSocket ? "/run/everkey:0" : `127.0.0.1:${40_000 + descriptor}`);
+    this.isLocal = this.isUnixSocket || /^(?:127\.|\[::1\])/.test(this.remoteAddress);
     this.localAddress = this.isUnixSocket ? "/run/everkey:0" : "127.0.0.1:6379";
   }
 
