@@ -36,7 +36,8 @@ test("PING, ECHO, SELECT and their errors", () => {
     ["SELECT 16", "-ERR DB index is out of range\r\n"],
     ["SELECT -1", "-ERR DB index is out of range\r\n"],
     ["SELECT x", "-ERR value is not an integer or out of range\r\n"],
-    ["SELECT 2147483648", "-ERR value is not an integer or out of range\r\n"],
+    ["SELECT 2147483648", "-ERR value is out of range, value must between -2147483648 and 2147483647\r\n"],
+    ["SELECT 9223372036854775808", "-ERR value is not an integer or out of range\r\n"],
   ]);
 });
 
@@ -130,6 +131,11 @@ test("HELLO with all its options and errors", () => {
 test("HELLO of a stranger", () => {
   const world = new World();
   world.session.setPassword("pw");
+  const careless = world.connect();
+  expectReplies(careless, [
+    ["HELLO 3 AUTH default pw BAD", "-ERR Syntax error in HELLO option 'BAD'\r\n"],
+    ["PING", "-NOAUTH Authentication required.\r\n"],
+  ]);
   expectReplies(world.connect(), [
     [
       "HELLO 3",
@@ -137,7 +143,7 @@ test("HELLO of a stranger", () => {
     ],
     ["HELLO 3 AUTH default no", WRONG_PASSWORD],
     ["PING", "-NOAUTH Authentication required.\r\n"],
-    ["HELLO 3 AUTH default pw SETNAME x", HELLO_3],
+    ["HELLO 3 AUTH default pw SETNAME x", HELLO_3.replace("id\r\n:1", "id\r\n:2")],
     ["PING", "+PONG\r\n"],
   ]);
 });

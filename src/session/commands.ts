@@ -1,12 +1,13 @@
 /**
- * Commands about the connection itself: AUTH, HELLO, PING, ECHO, SELECT, RESET, QUIT; CLIENT is in commands-client.ts.
+ * Commands about the connection itself: AUTH, HELLO, PING, ECHO, RESET, QUIT; CLIENT is in commands-client.ts.
  *
- *  I1  HELLO changes nothing unless all of its arguments are good.
+ *  I1  HELLO changes nothing unless all of its arguments are good: 7.2 reads them all before it looks at the password,
+ *      where 7.0 authenticated on the way.
  *  Source: replies of redis-server 7.0 and the command pages of 7.2, whose NOAUTH text of HELLO differs.
  */
 
 import type { CommandContext, CommandFlag, CommandTable } from "../commands/command.ts";
-import { DB_INDEX_OUT_OF_RANGE, NOT_AN_INTEGER, ReplyError, SYNTAX } from "../protocol/errors.ts";
+import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import type { Client } from "./client.ts";
 import { clientCommands } from "./commands-client.ts";
 import { asText, BAD_CLIENT_NAME, isGoodName } from "./names.ts";
@@ -88,15 +89,6 @@ export function connectionCommands(session: SessionServices): CommandTable {
       summary: "Puts the connection back to how it was when it began.",
       run: (context) => reset(session, context),
     },
-    SELECT: {
-      ...entry,
-      arity: 2,
-      flags: ["loading", "stale", "fast"],
-      since: "1.0.0",
-      summary: "Chooses the database that this connection's commands work on.",
-      arguments: "index",
-      run: select,
-    },
   };
 }
 
@@ -112,23 +104,6 @@ function ping(context: CommandContext): void {
 function echo(context: CommandContext): void {
   const request = context.request;
   context.reply.bulk(request.input, request.offset[1]!, request.length[1]!);
-}
-
-/** SELECT index */
-function select(context: CommandContext): void {
-  const index = context.request.integer(1);
-  if (Number.isNaN(index) || index > 0x7fffffff || index < -0x80000000) {
-    context.reply.error(NOT_AN_INTEGER);
-    return;
-  }
-  const database = context.keyspace.databases[index];
-  if (database === undefined) {
-    context.reply.error(DB_INDEX_OUT_OF_RANGE);
-    return;
-  }
-  context.client.databaseIndex = index;
-  context.database = database;
-  context.reply.ok();
 }
 
 /** QUIT: the dispatcher closes when what was written has left. */

@@ -10,6 +10,7 @@
  *      a view of what is only valid during the call shows it.
  */
 
+import { dataCommands } from "../commands/all.ts";
 import { CommandContext, type CommandTable, KEY_OVERWRITE, KEY_READ } from "../commands/command.ts";
 import { assert } from "../core/assert.ts";
 import type { Clock, Connection, ConnectionHandler, Random, Timer } from "../core/host.ts";
@@ -235,7 +236,7 @@ class NoRandom implements Random {
   }
 }
 
-/** SET, GET and a command that waits: enough to see order and effects. */
+/** SET, GET, SELECT and a command that waits: enough to see order and effects. */
 function testCommands(world: () => World): CommandTable {
   const entry = { acl: [], since: "1.0.0", group: "string", complexity: "O(1)", summary: "For tests." } as const;
   return {
@@ -271,6 +272,7 @@ function testCommands(world: () => World): CommandTable {
       flags: ["fast"],
       run: ({ request, reply }) => reply.integer(request.count),
     },
+    SELECT: dataCommands().SELECT!,
     BLOCK: {
       ...entry,
       arity: 2,
