@@ -146,6 +146,31 @@ export interface Host {
   readonly net: Net;
   readonly background: Background;
   readonly processId: number;
+  readonly system: SystemDescription;
   /** Memory of the process in bytes as the system counts it. */
   residentBytes(): number;
+  /** JavaScript's own heap, bytes: in use, and taken from the system. */
+  heapBytes(): { readonly used: number; readonly reserved: number };
+  /** Processor time that the process has used so far. */
+  cpuSeconds(): CpuSeconds;
+  /** Stops everything in this process for `delayMs` (DEBUG SLEEP). */
+  block(delayMs: number): void;
+}
+
+/** Where the process runs; does not change while it lives. */
+export interface SystemDescription {
+  /** Name, release and machine as `uname -srm` prints them. */
+  readonly name: string;
+  /** Path of the program that was started. */
+  readonly executable: string;
+  readonly runtimeVersion: string;
+  readonly memoryBytes: number;
+}
+
+export interface CpuSeconds {
+  readonly system: number;
+  readonly user: number;
+  /** Of the thread that serves commands alone; the same as the whole where the system does not tell them apart. */
+  readonly mainThreadSystem: number;
+  readonly mainThreadUser: number;
 }

@@ -1,7 +1,8 @@
 /** The world as Node offers it: made once per server by the composition root, and the only way to I/O. */
 
 import { readFileSync } from "node:fs";
-import type { Host } from "../../core/host.ts";
+import { machine, release, totalmem, type } from "node:os";
+import type { CpuSeconds, Host } from "../../core/host.ts";
 import { NodeBackground } from "./node-background.ts";
 import { NodeClock } from "./node-clock.ts";
 import { NodeDisk } from "./node-disk.ts";
@@ -16,7 +17,16 @@ export function nodeHost(): Host {
     net: new NodeNet(),
     background: new NodeBackground(),
     processId: process.pid,
+    system: {
+      name: `${type()} ${release()} ${machine()}`,
+      executable: process.argv[1] ?? process.execPath,
+      runtimeVersion: process.version,
+      memoryBytes: totalmem(),
+    },
     residentBytes,
+    heapBytes,
+    cpuSeconds,
+    block,
   };
 }
 
@@ -28,4 +38,26 @@ function residentBytes(): number {
   } catch {
     return process.memoryUsage().rss;
   }
+}
+
+function heapBytes(): { used: number; reserved: number } {
+  const { heapUsed, heapTotal } = process.memoryUsage();
+  return { used: heapUsed, reserved: heapTotal };
+}
+
+/** Node 20 does not know the main thread's share: there it is the whole process's. */
+function cpuSeconds(): CpuSeconds {
+  const whole = process.cpuUsage();
+  const threadUsage = (process as { threadCpuUsage?: () => NodeJS.CpuUsage }).threadCpuUsage;
+  const thread = threadUsage === undefined ? whole : threadUsage.call(process);
+  return {
+    system: whole.system / 1e6,
+    user: whole.user / 1e6,
+    mainThreadSystem: thread.system / 1e6,
+    mainThreadUser: thread.user / 1e6,
+  };
+}
+
+function block(delayMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delayMs);
 }
