@@ -67,6 +67,8 @@ export class Server {
   readonly startMs: number;
   /** 40 hexadecimal digits, new at every start. */
   readonly runId: string;
+  /** 40 hexadecimal digits that name this server's history. */
+  replicationId: string;
   readonly keyspace: Keyspace;
   readonly eviction: Eviction;
   readonly expiry: ExpiryCycle;
@@ -96,6 +98,7 @@ export class Server {
     this.startMs = host.clock.nowMs();
     const random = (): number => host.random.uint32();
     this.runId = hexadecimal(host, 20);
+    this.replicationId = hexadecimal(host, 20);
     this.keyspace = new Keyspace(new KeyHash(host.random.uint32(), host.random.uint32()), config.integer("databases"));
     this.keyspace.clock.setRandom(random);
     this.keyspace.nowMs = this.startMs;
@@ -318,7 +321,8 @@ export class Server {
   }
 }
 
-function hexadecimal(host: Host, byteCount: number): string {
+/** `byteCount` random bytes as lower-case hexadecimal digits. */
+export function hexadecimal(host: Host, byteCount: number): string {
   const bytes = new Uint8Array(byteCount);
   host.random.fill(bytes);
   return Buffer.from(bytes).toString("hex");
