@@ -30,6 +30,7 @@ const NOT_SUPPORTED = new ReplyError("ERR RESTORE of this value type is not supp
 const RDB_STRING = 0;
 /** A string of n bytes takes at most this much more in a payload: its type and its length. */
 const HEAD_BYTES_MAX = 16;
+const INT64_LIMIT = 2 ** 63;
 
 function dump(context: CommandContext): void {
   const { request, keyspace, reply } = context;
@@ -137,7 +138,9 @@ function restore(context: CommandContext): void {
   const payload = decode(context);
   if (payload === undefined) return;
   const expireAtMs = time === 0 ? NO_EXPIRY : options.isAbsolute ? time : time + keyspace.nowMs;
-  if (expireAtMs >= 0 && expireAtMs <= keyspace.nowMs) {
+  // A sum beyond 64 bits lies in the past: Redis adds without looking.
+  const isOver = expireAtMs <= keyspace.nowMs || (!options.isAbsolute && expireAtMs >= INT64_LIMIT);
+  if (time !== 0 && isOver) {
     if (keyspace.delete(database, input, keyStart, keyLength)) keyspace.dirty++;
     reply.ok();
     return;

@@ -70,7 +70,8 @@ function keys(context: CommandContext): void {
 
 /** Argument 1 as SCAN reads a cursor: 64 bits, of which our tables use 32. Undefined when it is none. */
 function readCursor(context: CommandContext): number | undefined {
-  const text = context.request.text(1);
+  // A zero byte ends the text, as it ends a C string.
+  const text = context.request.text(1).split("\0", 1)[0]!;
   // The empty text, a sign and leading zeros pass, because C's strtoul takes them.
   if (!/^([+-]?\d+)?$/.test(text)) return undefined;
   const value = BigInt(text.replace(/^[+-]/, ""));

@@ -14,8 +14,8 @@ test("what was compressed expands to itself, with one compressor for all inputs"
     fc.property(fc.oneof(compressible, fc.uint8Array({ maxLength: 400 })), fc.nat(5), (bytes, shift) => {
       const source = new Uint8Array(bytes.length + shift);
       source.set(bytes, shift);
-      const target = new Uint8Array(bytes.length * 2 + 20).fill(0xee);
-      const length = compressor.compress(source, shift, bytes.length, target, 4, bytes.length + 10);
+      const target = new Uint8Array(bytes.length * 2 + 30).fill(0xee);
+      const length = compressor.compress(source, shift, bytes.length, target, 4, bytes.length + 20);
       assert.ok(target.subarray(0, 4).every((byte) => byte === 0xee));
       if (bytes.length === 0) return assert.equal(length, 0);
       assert.ok(length > 0);
@@ -39,6 +39,19 @@ test("nothing is written beyond a small target and 0 says that it did not fit", 
       assert.ok(target.subarray(targetMax).every((byte) => byte === 0xee));
     }),
   );
+});
+
+test("the compressed form is the one that redis-server 7.0 dumps, or none where it has none", () => {
+  const compressor = new LzfCompressor();
+  const compress = (text: string): string => {
+    const source = Buffer.from(text, "latin1");
+    const target = Buffer.alloc(source.length);
+    return target.toString("hex", 0, compressor.compress(source, 0, source.length, target, 0, source.length - 4));
+  };
+  assert.equal(compress("ab".repeat(100)), "02616261e0ba01016162");
+  for (const plain of ["12345678901234567890H", "\0".repeat(11) + "Hello, World", "0.112345678901234567890"]) {
+    assert.equal(compress(plain), "");
+  }
 });
 
 test("long runs and far matches use the long forms", () => {

@@ -8,7 +8,9 @@
  *  I1  Compressing writes nothing outside [targetStart, targetStart + targetMax).
  *  I2  Decompressing reads and writes nothing outside its two ranges, whatever the input holds.
  *  I3  The compressor's table holds positions of earlier inputs too; those below `base` mean "nothing".
- *  Source: the format as liblzf documents it.
+ *  I4  Strings are compressed where Redis compresses them: no reference goes to the first byte, none but the shortest covers
+ *      the last two, and the compressor gives up while there is room for a reference. So equal data has equal dumps.
+ *  Source: the format as liblzf documents it; I4 from DUMPs of redis-server 7.0.
  */
 
 const TABLE_BITS = 14;
@@ -17,6 +19,10 @@ const MATCH_MIN = 3;
 const MATCH_MAX = 264;
 const RUN_MAX = 32;
 const BASE_MAX = 2 ** 30;
+/** Only a reference of MATCH_MIN covers these last bytes (I4). */
+const TAIL_BYTES = 2;
+/** Room that must be free when a reference or the end is written (I4). */
+const ROOM_BYTES = 4;
 
 /** Holds the memory that compressing needs, so that it is allocated once. */
 export class LzfCompressor {
@@ -29,8 +35,8 @@ export class LzfCompressor {
   }
 
   /**
-   * Compresses `source[start ... start+length)` to `target[targetStart ...]`. Returns the bytes written, 0 when they would be
-   * more than `targetMax` (also for empty input). O(length).
+   * Compresses `source[start ... start+length)` to `target[targetStart ...]`. Returns the bytes written, 0 when `targetMax`
+   * bytes are not enough or nearly so (I4), and for empty input. O(length).
    */
   compress(
     source: Uint8Array,
@@ -48,7 +54,7 @@ export class LzfCompressor {
     const shift = this.base - start; // position in source + shift = value in the table
     this.base += length;
     const end = start + length;
-    const matchEnd = end - 2;
+    const matchEnd = end - TAIL_BYTES;
     const targetEnd = targetStart + targetMax;
     const base = shift + start;
     let at = start;
@@ -61,7 +67,7 @@ export class LzfCompressor {
       table[slot] = at + shift;
       const from = value - shift;
       if (
-        value < base ||
+        value <= base ||
         at - from > DISTANCE_MAX ||
         source[from] !== source[at] ||
         source[from + 1] !== source[at + 1] ||
@@ -70,11 +76,11 @@ export class LzfCompressor {
         at++;
         continue;
       }
-      const longest = Math.min(MATCH_MAX, end - at);
+      const longest = Math.max(MATCH_MIN, Math.min(MATCH_MAX, matchEnd - at));
       let match = MATCH_MIN;
       while (match < longest && source[from + match] === source[at + match]) match++;
-      to = writeRuns(source, runStart, at, target, to, targetEnd - 3);
-      if (to === 0) return 0;
+      if (to + runBytes(at - runStart) + ROOM_BYTES >= targetEnd) return 0;
+      to = writeRuns(source, runStart, at, target, to);
       const distance = at - from - 1;
       if (match < 9) {
         target[to++] = ((match - 2) << 5) | (distance >>> 8);
@@ -94,21 +100,20 @@ export class LzfCompressor {
       at = next;
       runStart = next;
     }
-    to = writeRuns(source, runStart, end, target, to, targetEnd);
-    return to === 0 ? 0 : to - targetStart;
+    // A run that is full counts with the next one's first byte.
+    const pending = at - runStart;
+    if (length === 0 || to + pending + Math.floor(pending / RUN_MAX) + ROOM_BYTES > targetEnd) return 0;
+    return writeRuns(source, runStart, end, target, to) - targetStart;
   }
 }
 
-/** Writes source[from ... end) as literal runs; returns the new position, 0 when `limit` would be passed. */
-function writeRuns(
-  source: Uint8Array,
-  from: number,
-  end: number,
-  target: Uint8Array,
-  to: number,
-  limit: number,
-): number {
-  if (to + (end - from) + Math.ceil((end - from) / RUN_MAX) > limit) return 0;
+/** Bytes that `count` literals take. */
+function runBytes(count: number): number {
+  return count + Math.ceil(count / RUN_MAX);
+}
+
+/** Writes source[from ... end) as literal runs, for which there is room; returns the new position. */
+function writeRuns(source: Uint8Array, from: number, end: number, target: Uint8Array, to: number): number {
   while (from < end) {
     const run = Math.min(RUN_MAX, end - from);
     target[to++] = run - 1;

@@ -29,6 +29,8 @@ const DATABASES = ["0", "1", "9"];
 export interface DrawnCommand {
   readonly args: readonly Buffer[];
   readonly compare: ReplyComparison;
+  /** The server closes the connection after it. */
+  readonly isLast: boolean;
 }
 
 export interface Sequence {
@@ -168,7 +170,7 @@ export function drawSequence(forms: readonly CommandForm[], seed: number, index:
     const form = forms.find((_, place) => (rest -= weights[place]!) < 0) ?? forms[0]!;
     let args = form.pieces.flatMap((piece) => piece(random));
     if (form.maySpoil && random.chance(SPOIL_PROBABILITY)) args = spoil(args, form.name.split(" ").length, random);
-    commands.push({ args, compare: form.compare });
+    commands.push({ args, compare: form.compare, isLast: form.isLast });
     if (form.isLast) break;
   }
   return { protocol: random.chance(0.5) ? 3 : 2, commands };
@@ -242,6 +244,11 @@ export class DifferentialRunner {
     // Now and then in many pieces, so that requests are also read that end in the next read.
     const pieceCount = this.runCount % SEQUENCES_PER_SPLIT === 0 ? 23 : 1;
     const [expected, actual] = await Promise.all([this.expected.run(requests), this.actual.run(requests, pieceCount)]);
+    if (sequence.commands.at(-1)?.isLast === true) {
+      // The server closes these connections: now or in a moment, when the next sequence is on its way.
+      this.expected.renew();
+      this.actual.renew();
+    }
     const replies = expected.slice(prelude.length);
     for (let index = 0; index < requests.length; index++) {
       const left = expected[index];

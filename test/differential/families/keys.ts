@@ -34,6 +34,7 @@ import { otherTypes } from "./strings.ts";
 
 const SECONDS_TOLERANCE = 2;
 const MILLISECONDS_TOLERANCE = 4000;
+const IDLE_TOLERANCE = 3600;
 
 const hex = (text: string) => fixed(Buffer.from(text, "hex"));
 
@@ -165,7 +166,8 @@ export const keys: Family = {
     command("MOVE", [key(), database()]),
     command("OBJECT ENCODING", [key()]),
     command("OBJECT REFCOUNT", [key()]),
-    command("OBJECT IDLETIME", [key()], { compare: compareIntegers(SECONDS_TOLERANCE), weight: 0.5 }),
+    // Redis shares small numbers between keys, and with them the time of the last access.
+    command("OBJECT IDLETIME", [key()], { compare: compareIntegers(IDLE_TOLERANCE), weight: 0.5 }),
     command("OBJECT FREQ", [key()], { weight: 0.3 }),
     command("OBJECT HELP", [], { weight: 0.2 }),
     command("OBJECT", [textOf("ENCODING", "bad", "HELP", ""), repeat(key(), 0, 2)], { weight: 0.3 }),
