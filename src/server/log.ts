@@ -46,9 +46,14 @@ export class Log {
     this.file = file;
   }
 
+  /** Whether a line of this level would be written. */
+  isWanted(level: LogLevel): boolean {
+    return LEVELS.indexOf(level) >= LEVELS.indexOf(this.level);
+  }
+
   /** Adds one line, when its level is not below the one that is set. */
   write(level: LogLevel, text: string): void {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(this.level)) return;
+    if (!this.isWanted(level)) return;
     const line = `${this.processId}:${this.role} ${this.timestamp()} ${MARKS[level]} ${text}\n`;
     if (this.file === undefined) {
       this.print(line);

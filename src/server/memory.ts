@@ -21,6 +21,8 @@ export class Memory {
   /** maxmemory in bytes, 0 without limit. */
   limitBytes: number;
   peakBytes: number;
+  /** What was used before the first key came. */
+  readonly startupBytes: number;
   /** Buffers of clients, refreshed by the cron. */
   clientBytes: number;
   /** Milliseconds in all for which the limit was exceeded, and since when it is (monotonic ms, 0 when it is not). */
@@ -34,6 +36,7 @@ export class Memory {
   constructor(keyspace: Keyspace, eviction: Eviction, clock: Clock) {
     this.limitBytes = 0;
     this.peakBytes = 0;
+    this.startupBytes = keyspace.arena.usedBytes;
     this.clientBytes = 0;
     this.exceededMs = 0;
     this.exceededSinceMs = 0;

@@ -112,7 +112,9 @@ export class Server {
     this.session = new Session({
       clock: host.clock,
       identity: { version: REDIS_VERSION, mode: "standalone", role: () => "master" },
-      log: (level, text) => log.write(level, text()),
+      log: (level, text) => {
+        if (log.isWanted(level)) log.write(level, text());
+      },
     });
     this.reader = new RequestReader();
     this.shutdown = new Shutdown(this, options.onExit ?? (() => undefined));
@@ -139,7 +141,7 @@ export class Server {
     };
     this.cron = new Cron(this);
     this.rates = new Rates();
-    this.latency = new LatencyMonitor();
+    this.latency = new LatencyMonitor(() => host.clock.nowMs());
     this.isCronPaused = false;
     this.choosesPort = options.choosesPort ?? false;
     this.listeners = [];

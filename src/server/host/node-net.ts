@@ -3,23 +3,25 @@
  *
  *      kernel ──► one read buffer for all sockets ──► handler.onData(bytes, length)
  *
- *  I1  The read buffer is shared: libuv fills it and calls back before the next socket is read, and handlers do not
- *      keep what they are given. Saves 8 % of the processor time of a small request (an allocation and a copy each).
- *      On Windows reads are started ahead of time, so there each socket has a buffer of its own.
+ *  I1  The read buffer is shared (see direct-stream.ts), and handlers do not keep what they are given. On Windows reads
+ *      are started ahead of time, so there each socket has a buffer of its own.
  *  I2  `write` returns true only when the kernel has taken every byte.
  */
 
 import { chmodSync, unlinkSync } from "node:fs";
-import { createServer, type Server, Socket, type SocketConstructorOpts } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { NetFault, reasonOf } from "../../core/faults.ts";
 import type { Connection, ConnectionHandler, Listener, ListenOptions, Net } from "../../core/host.ts";
+import { DirectStream, LastView } from "./direct-stream.ts";
 
 const READ_BUFFER_BYTES = 64 * 1024;
 
 export class NodeNet implements Net {
   private readonly readBuffer: Uint8Array;
+  private readonly views: LastView;
 
   constructor() {
+    this.views = new LastView();
     this.readBuffer = new Uint8Array(READ_BUFFER_BYTES);
   }
 
@@ -28,11 +30,11 @@ export class NodeNet implements Net {
     return new Promise((resolve, reject) => {
       const server = createServer({ noDelay: true, pauseOnConnect: true });
       const sockets = new Set<Socket>();
-      server.on("connection", (plain: Socket) => {
-        const socket = this.adopt(plain, accept, options.path !== undefined);
-        if (socket === undefined) return;
+      server.on("connection", (socket: Socket) => {
+        if (socket.destroyed) return;
         sockets.add(socket);
         socket.once("close", () => sockets.delete(socket));
+        this.adopt(socket, accept, options.path !== undefined);
       });
       server.once("error", (error) => reject(new NetFault("listen", address, error)));
       if (options.path !== undefined) removeStaleSocket(options.path);
@@ -53,17 +55,16 @@ export class NodeNet implements Net {
     });
   }
 
-  /** Connects an accepted socket with the handler that `accept` gives. */
-  private adopt(
-    accepted: Socket,
-    accept: (connection: Connection) => ConnectionHandler,
-    isUnixSocket: boolean,
-  ): Socket | undefined {
-    if (accepted.destroyed) return undefined;
-    let handler: ConnectionHandler | undefined;
-    const socket = this.withReadBuffer(accepted, (bytes, length) => handler!.onData(bytes, length));
-    socket.setNoDelay(true);
-    handler = accept(new NodeConnection(socket, descriptorOf(socket), isUnixSocket));
+  /** Connects an accepted socket, which does not read yet, with the handler that `accept` gives. */
+  private adopt(socket: Socket, accept: (connection: Connection) => ConnectionHandler, isUnixSocket: boolean): void {
+    const direct = DirectStream.of(socket, this.views);
+    const handler = accept(new NodeConnection(socket, direct, descriptorOf(socket), isUnixSocket));
+    if (direct === undefined) {
+      socket.on("data", (bytes: Buffer) => handler.onData(bytes, bytes.length));
+    } else {
+      const buffer = process.platform === "win32" ? new Uint8Array(READ_BUFFER_BYTES) : this.readBuffer;
+      direct.readInto(buffer, (bytes, length) => handler.onData(bytes, length));
+    }
     let reason = "closed by the peer";
     socket.on("error", (error) => {
       reason = reasonOf(error);
@@ -71,36 +72,6 @@ export class NodeNet implements Net {
     socket.on("end", () => socket.end());
     socket.once("close", () => handler.onClose(reason));
     socket.resume();
-    return socket;
-  }
-
-  /**
-   * A socket that reads into the shared buffer. Node offers this only when a socket is made, so the accepted socket's
-   * handle moves into a new one; where a runtime has no such handle, "data" events do, at more cost.
-   */
-  private withReadBuffer(accepted: Socket, receive: (bytes: Uint8Array, length: number) => void): Socket {
-    const inner = accepted as unknown as { _handle: unknown };
-    const handle = inner._handle;
-    if (handle === undefined || handle === null) {
-      accepted.on("data", (bytes: Buffer) => receive(bytes, bytes.length));
-      return accepted;
-    }
-    const buffer = process.platform === "win32" ? new Uint8Array(READ_BUFFER_BYTES) : this.readBuffer;
-    const options = {
-      handle,
-      onread: {
-        buffer,
-        callback: (length: number, bytes: Uint8Array): boolean => {
-          receive(bytes, length);
-          return true;
-        },
-      },
-    };
-    const socket = new Socket(options as unknown as SocketConstructorOpts);
-    // The accepted socket is empty now; destroying it tells its server that it need not be waited for.
-    inner._handle = null;
-    accepted.destroy();
-    return socket;
   }
 }
 
@@ -131,13 +102,15 @@ class NodeListener implements Listener {
   }
 
   stopListening(): Promise<void> {
-    // Connections are not the server's any more (see withReadBuffer), so it does not wait for them.
-    return new Promise((resolve) => this.server.close(() => resolve()));
+    // The port is free when `close` returns; its callback waits for connections that may stay.
+    this.server.close();
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const socket of this.sockets) socket.destroy();
-    return this.stopListening();
+    return closed;
   }
 }
 
@@ -148,12 +121,16 @@ class NodeConnection implements Connection {
   readonly isUnixSocket: boolean;
   readonly isLocal: boolean;
   private readonly socket: Socket;
+  private readonly direct: DirectStream | undefined;
+  private endsWhenSent: boolean;
 
-  constructor(socket: Socket, descriptor: number, isUnixSocket: boolean) {
+  constructor(socket: Socket, direct: DirectStream | undefined, descriptor: number, isUnixSocket: boolean) {
     this.socket = socket;
+    this.direct = direct;
     this.descriptor = descriptor;
     this.isUnixSocket = isUnixSocket;
     this.isLocal = isUnixSocket || /^(127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? "");
+    this.endsWhenSent = false;
     if (isUnixSocket) {
       this.remoteAddress = "/unixsocket:0";
       this.localAddress = "/unixsocket:0";
@@ -161,23 +138,29 @@ class NodeConnection implements Connection {
       this.remoteAddress = endpoint(socket.remoteAddress, socket.remotePort);
       this.localAddress = endpoint(socket.localAddress, socket.localPort);
     }
+    direct?.onDrain(() => {
+      if (this.endsWhenSent) this.socket.destroySoon();
+    });
   }
 
   pendingBytes(): number {
-    return this.socket.writableLength;
+    return this.direct?.pendingBytes ?? this.socket.writableLength;
   }
 
+  /** hot path */
   write(bytes: Uint8Array, start: number, end: number): boolean {
     const socket = this.socket;
-    if (socket.destroyed || socket.writableEnded) return true;
-    socket.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    if (socket.destroyed || this.endsWhenSent) return true;
+    if (this.direct !== undefined) return this.direct.write(bytes, start, end);
+    socket.write(bytes.subarray(start, end));
     // Node tries to write at once; nothing is left in its queue when the kernel took everything.
     return socket.writableLength === 0;
   }
 
   end(): void {
+    this.endsWhenSent = true;
     // destroySoon closes when the last byte has left, whether or not the peer closes its side.
-    this.socket.destroySoon();
+    if (this.direct === undefined || this.direct.pendingBytes === 0) this.socket.destroySoon();
   }
 
   destroy(): void {
