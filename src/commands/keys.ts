@@ -138,12 +138,9 @@ function copy(context: CommandContext): void {
     reply.integer(0);
     return;
   }
-  if (keyspace.lookupWrite(target, input, offset[2]!, length[2]!) !== 0) {
-    if (!isReplacing) {
-      reply.integer(0);
-      return;
-    }
-    keyspace.delete(target, input, offset[2]!, length[2]!);
+  if (!isReplacing && keyspace.lookupWrite(target, input, offset[2]!, length[2]!) !== 0) {
+    reply.integer(0);
+    return;
   }
   const record = keyspace.lookupWrite(database, input, offset[1]!, length[1]!);
   keyspace.copy(record, target, input, offset[2]!, length[2]!);

@@ -5,7 +5,8 @@ import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import type { Snapshots } from "./snapshots.ts";
 
 const IN_PROGRESS = new ReplyError("ERR Background save already in progress");
-const SAVE_FAILED = new ReplyError("ERR Error saving the snapshot. Check the server log for the reason.");
+/** No more than that, as the real server answers it: the reason stands in the log. */
+const SAVE_FAILED = new ReplyError("ERR");
 
 export function snapshotCommands(snapshots: Snapshots): CommandTable {
   return {

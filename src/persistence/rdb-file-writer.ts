@@ -31,6 +31,7 @@ export class RdbFileWriter {
   private readonly finisher: RdbFinisher;
   private readonly file: DiskFile;
   private unsyncedBytes: number;
+  private isOpen: boolean;
 
   /** Opens the temporary file. Throws DiskFault. */
   constructor(disk: Disk, options: RdbFileOptions) {
@@ -40,6 +41,7 @@ export class RdbFileWriter {
     this.writtenBytes = 0;
     this.unsyncedBytes = 0;
     this.file = disk.open(options.temporaryPath, "create");
+    this.isOpen = true;
   }
 
   /** Writes one chunk; its buffer may be used again afterwards. Throws DiskFault. */
@@ -60,6 +62,7 @@ export class RdbFileWriter {
     this.file.write(trailer, 0, trailer.length);
     this.writtenBytes += trailer.length;
     this.file.sync();
+    this.isOpen = false;
     this.file.close();
     this.disk.rename(this.options.temporaryPath, this.options.finalPath);
     this.disk.syncDirectory(this.options.directory);
@@ -67,10 +70,14 @@ export class RdbFileWriter {
 
   /** Gives up: closes and removes the temporary file. Never throws: there is nothing left to decide. */
   abort(): void {
-    try {
-      this.file.close();
-    } catch {
-      // It may have been closed before a rename that failed.
+    // A second close would hit whatever file or socket has got the same descriptor since.
+    if (this.isOpen) {
+      this.isOpen = false;
+      try {
+        this.file.close();
+      } catch {
+        // The file is given up: what its close could not do is of no interest.
+      }
     }
     try {
       this.disk.remove(this.options.temporaryPath);

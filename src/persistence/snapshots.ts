@@ -132,8 +132,7 @@ export class Snapshots {
 
   /** Writes the snapshot now and returns when it is durable. Throws DiskFault; the old file stays then. */
   save(): void {
-    const { clock, disk, log } = this.services;
-    const startMs = clock.monotonicMs();
+    const { disk, log } = this.services;
     const encoder = new RdbEncoder();
     let writer: RdbFileWriter | undefined;
     let stream: SnapshotStream | undefined;
@@ -152,7 +151,7 @@ export class Snapshots {
       this.fail(error);
       throw error;
     }
-    this.succeed(this.keyspace.dirty, (clock.monotonicMs() - startMs) / 1000);
+    this.succeed(this.keyspace.dirty);
     log("notice", "DB saved on disk");
   }
 
@@ -235,7 +234,8 @@ export class Snapshots {
     } else if (message.kind === "done") {
       this.running = undefined;
       running.job.end();
-      this.succeed(running.dirtyAtStart, (this.services.clock.monotonicMs() - running.startMs) / 1000);
+      this.lastSeconds = (this.services.clock.monotonicMs() - running.startMs) / 1000;
+      this.succeed(running.dirtyAtStart);
       this.services.log("notice", "DB saved on disk");
       this.services.log("notice", "Background saving terminated with success");
       this.onEnd?.();
@@ -255,11 +255,10 @@ export class Snapshots {
     this.onEnd?.();
   }
 
-  private succeed(savedDirty: number, seconds: number): void {
+  private succeed(savedDirty: number): void {
     this.keyspace.dirty -= savedDirty;
     this.lastSaveMs = this.services.clock.nowMs();
     this.lastStatus = "ok";
-    this.lastSeconds = seconds;
     this.savesDone++;
   }
 

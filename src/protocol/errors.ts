@@ -13,7 +13,7 @@ export class ReplyError {
 
   constructor(text: string) {
     this.text = text;
-    this.code = text.slice(0, text.indexOf(" "));
+    this.code = text.split(" ", 1)[0]!;
     this.bytes = new TextEncoder().encode(`-${text}\r\n`);
   }
 }

@@ -54,8 +54,13 @@ export class SnapshotStream implements ValueView {
   private readonly emit: (chunk: RdbChunk) => void;
   private readonly access: SnapshotOptions["access"];
   private readonly id: number;
-  /** Tables to be walked: their addresses and databases when the stream was opened. */
-  private readonly walked: readonly { readonly table: number; readonly expires: number; readonly index: number }[];
+  /** Tables to be walked: address, database and counts as they were when the stream was opened. */
+  private readonly walked: readonly {
+    readonly table: number;
+    readonly index: number;
+    readonly keys: number;
+    readonly expiring: number;
+  }[];
   private position: number;
   private nextBucket: number;
   /** The database that the encoder's last SELECTDB named, -1 before the first. */
@@ -82,7 +87,12 @@ export class SnapshotStream implements ValueView {
     this.writtenKeys = 0;
     this.walked = keyspace.databases
       .filter((database) => keyspace.keyCount(database) > 0)
-      .map((database) => ({ table: database.table, expires: database.expires, index: database.index }));
+      .map((database) => ({
+        table: database.table,
+        index: database.index,
+        keys: keyspace.keyCount(database),
+        expiring: keyspace.expiringCount(database),
+      }));
     this.position = 0;
     this.nextBucket = 0;
     this.selected = -1;
@@ -189,7 +199,7 @@ export class SnapshotStream implements ValueView {
     this.encoder.selectDb(walk.index);
     if (this.announced.has(walk.index)) return;
     this.announced.add(walk.index);
-    this.encoder.resizeDb(this.tables.count(walk.table), this.tables.count(walk.expires));
+    this.encoder.resizeDb(walk.keys, walk.expiring);
   }
 
   /** hot path */

@@ -468,12 +468,19 @@ export class Arena {
     if (frames <= this.state.length) return;
     // From the second segment on, room for twice as many segments, so that copying stays rare.
     if (this.frontier.length > 0) frames = Math.max(frames, 2 * this.frontier.length * SEGMENT_FRAMES_MAX);
-    this.state = this.grown(this.state, new Uint8Array(frames));
-    this.count = this.grown(this.count, new Int32Array(frames));
-    this.freeCell = this.grown(this.freeCell, new Int32Array(frames));
-    this.fresh = this.grown(this.fresh, new Int16Array(frames));
-    this.next = this.grown(this.next, new Int32Array(frames));
-    this.previous = this.grown(this.previous, new Int32Array(frames));
+    // All of them are made before the first takes its place: one that the system refuses leaves everything as it was.
+    const state = this.grown(this.state, new Uint8Array(frames));
+    const count = this.grown(this.count, new Int32Array(frames));
+    const freeCell = this.grown(this.freeCell, new Int32Array(frames));
+    const fresh = this.grown(this.fresh, new Int16Array(frames));
+    const next = this.grown(this.next, new Int32Array(frames));
+    const previous = this.grown(this.previous, new Int32Array(frames));
+    this.state = state;
+    this.count = count;
+    this.freeCell = freeCell;
+    this.fresh = fresh;
+    this.next = next;
+    this.previous = previous;
   }
 
   private grown<View extends Uint8Array | Int16Array | Int32Array>(from: View, to: View): View {

@@ -1,7 +1,7 @@
 /**
  * The hash table: linear hashing over buckets of 64 bytes, in the arena.
  *
- *      bucket    [ 12 tags, 1 byte each │ epoch 2 bytes, spare 2 ][ 12 slots: record addresses, 4 bytes each ]
+ *      bucket    [ 12 tags, 1 byte each │ epoch, 4 bytes ][ 12 slots: record addresses, 4 bytes each ]
  *      tag       0 empty, 1 link (slot 11 only: the chain goes on in another bucket), else 8 bits of the hash
  *      header    count │ mask │ split │ direction │ overflow buckets │ extent addresses ...
  *      extents   [0 … 4) [4 … 8) [8 … 16) [16 … 32) ...              each as large as all before it
@@ -75,7 +75,7 @@ export interface TableStatistics {
 /** All tables of one arena. A table is the address of its header; this class keeps only registers. */
 export class HashTable {
   readonly arena: Arena;
-  /** Number of the running snapshot, 1 to 65535; 0 when none runs. */
+  /** Number of the running snapshot, at least 1 and never used before; 0 when none runs. */
   snapshotId: number;
   capture: Capture | undefined;
   /** Where the last `find` found its record: home bucket, bucket and slot. */
@@ -238,14 +238,13 @@ export class HashTable {
   /** Shows the chain of `home` to the running snapshot before it changes (I5). hot path */
   touch(table: number, home: number): void {
     if (this.snapshotId === 0) return;
-    if ((this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff) === this.snapshotId)
-      return;
+    if (this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD] === this.snapshotId) return;
     this.capture!(table, home);
   }
 
   /** Whether the snapshot with number `id` has passed the chain of `home`. */
   isPassed(home: number, id: number): boolean {
-    return (this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff) === id;
+    return this.words[home >>> SEGMENT_SHIFT]![((home & UNIT_MASK) << 1) + EPOCH_WORD] === id;
   }
 
   setPassed(home: number, id: number): void {
@@ -315,9 +314,8 @@ export class HashTable {
 
   // ---- walking ------------------------------------------------------------------------------------------------
 
-  /** Copies the records of the chain of `home` to `target` from 0 on; returns how many. Grows `target` when needed. */
-  readChain(home: number, target: RecordList): number {
-    let count = 0;
+  /** Copies the records of the chain of `home` to `target` from `count` on; returns how many it has now. Grows `target` when needed. */
+  readChain(home: number, target: RecordList, count = 0): number {
     let bucket = home;
     for (;;) {
       const words = this.words[bucket >>> SEGMENT_SHIFT]!;
@@ -336,7 +334,8 @@ export class HashTable {
 
   /**
    * One step of SCAN: reads the chains that `cursor` (unsigned 32 bits) stands for and returns the next cursor, 0 at
-   * the end. Every record that is there from the first call to the last is seen at least once, whatever the table does.
+   * the end. Every record that is there from the first call to the last is seen at least once, whatever the table does
+   * between the calls; `visit` must not change it, because the chain that is visited next may be gone then.
    */
   scan(table: number, cursor: number, visit: (home: number) => void): number {
     const words = this.words[table >>> SEGMENT_SHIFT]!;
@@ -391,7 +390,14 @@ export class HashTable {
     const words = this.words[table >>> SEGMENT_SHIFT]!;
     const at = (table & UNIT_MASK) << 1;
     if (words[at + DIRECTION] === SHRINKING) {
-      words[at + DIRECTION] = GROWING;
+      if (words[at + SPLIT]! <= words[at + MASK]!) {
+        words[at + DIRECTION] = GROWING;
+      } else {
+        // Nothing has been merged yet: the table is as large as before it began to shrink.
+        words[at + MASK] = (words[at + MASK]! << 1) | 1;
+        words[at + SPLIT] = 0;
+        words[at + DIRECTION] = RESTING;
+      }
       return;
     }
     const buckets = words[at + MASK]! + 1;
@@ -414,7 +420,7 @@ export class HashTable {
     const lower = this.bucketAt(table, split);
     const upper = this.bucketAt(table, split + mask + 1);
     this.touch(table, lower);
-    const epoch = this.words[lower >>> SEGMENT_SHIFT]![((lower & UNIT_MASK) << 1) + EPOCH_WORD]! & 0xffff;
+    const epoch = this.words[lower >>> SEGMENT_SHIFT]![((lower & UNIT_MASK) << 1) + EPOCH_WORD]!;
     const count = this.takeChain(table, lower);
     this.clearBucket(lower, epoch);
     this.clearBucket(upper, epoch);
@@ -456,13 +462,9 @@ export class HashTable {
     const upper = this.bucketAt(table, split + mask + 1);
     this.touch(table, lower);
     this.touch(table, upper);
-    // The longer chain may want one bucket more than both had: be sure of it before anything is taken apart.
-    try {
-      this.arena.free(this.arena.allocate(BUCKET_BYTES));
-    } catch (error) {
-      if (error instanceof ArenaExhausted) return;
-      throw error;
-    }
+    // The joined chain may want two buckets more than both had (12 + 12 records): be sure of them before anything is
+    // taken apart.
+    if (!this.hasRoomForTwo()) return;
     const count = this.takeChain(table, upper);
     for (let index = 0; index < count; index++) {
       const record = this.chain[index]!;
@@ -472,6 +474,21 @@ export class HashTable {
     if (split === 0) {
       words[at + DIRECTION] = RESTING;
       this.freeLastExtent(table);
+    }
+  }
+
+  /** Whether two buckets could be allocated now. */
+  private hasRoomForTwo(): boolean {
+    let first = 0;
+    try {
+      first = this.arena.allocate(BUCKET_BYTES);
+      this.arena.free(this.arena.allocate(BUCKET_BYTES));
+      return true;
+    } catch (error) {
+      if (error instanceof ArenaExhausted) return false;
+      throw error;
+    } finally {
+      if (first !== 0) this.arena.free(first);
     }
   }
 

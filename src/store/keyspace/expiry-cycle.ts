@@ -66,9 +66,7 @@ export class ExpiryCycle {
       seen.ttlMs = 0;
       for (let chain = 0; chain < CHAINS_PER_PASS; chain++) {
         if (keyspace.expiringCount(database) === 0) return true;
-        database.expiryCursor = keyspace.tables.scan(database.expires, database.expiryCursor, (home) =>
-          keyspace.expireChain(database, home, seen),
-        );
+        keyspace.expireNext(database, seen);
         if (chain % CHAINS_PER_CHECK === CHAINS_PER_CHECK - 1 && isOver()) return false;
         if (database.expiryCursor === 0) break; // once round: a small table is not walked twice in a pass
       }

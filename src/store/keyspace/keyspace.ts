@@ -112,10 +112,13 @@ export class Keyspace {
   private lastSnapshotId: number;
   private discarded: Discarded[];
   private readonly chain: RecordList;
+  private readonly makeArena: () => Arena;
 
-  constructor(hash: KeyHash, databaseCount: number) {
+  /** `makeArena` lets tests take one that runs out of memory. */
+  constructor(hash: KeyHash, databaseCount: number, makeArena: () => Arena = () => new Arena()) {
     this.hash = hash;
-    this.arena = new Arena();
+    this.makeArena = makeArena;
+    this.arena = makeArena();
     this.records = new Records(this.arena);
     this.tables = new HashTable(this.arena, hash);
     this.databases = [];
@@ -300,8 +303,9 @@ export class Keyspace {
     const words = this.arena.words[record >>> SEGMENT_SHIFT]!;
     const at = (record & UNIT_MASK) << 1;
     if (this.clock.isFrequency) {
-      // As a new value: its frequency starts again.
-      words[at] = TYPE_STRING | (encoding << 4) | this.clock.initialBits();
+      // A new value is an access like any other: the key keeps its frequency.
+      const access = words[at]! >>> 8;
+      words[at] = TYPE_STRING | (encoding << 4) | ((this.touchesAccess ? this.clock.touched(access) : access) << 8);
     } else {
       words[at] = TYPE_STRING | (encoding << 4) | (this.touchesAccess ? this.clock.stampBits : words[at]! & ~255);
     }
@@ -400,22 +404,42 @@ export class Keyspace {
 
   /** Puts a new record into the tables. On ArenaExhausted the record is freed and nothing has changed. */
   private insert(database: Database, hash: number, record: number, expireAtMs: number): void {
-    if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
     try {
-      this.tables.insert(database.table, hash, record);
+      this.enter(database, hash, record, expireAtMs);
     } catch (error) {
       this.freeRecord(record);
       throw error;
     }
+  }
+
+  /** Puts a record into the tables. On ArenaExhausted nothing has changed, and the record is still the caller's. */
+  private enter(database: Database, hash: number, record: number, expireAtMs: number): void {
+    if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
+    this.tables.insert(database.table, hash, record);
     if (expireAtMs < 0) return;
     try {
       this.tables.insert(database.expires, hash, record);
     } catch (error) {
       this.tables.locate(database.table, hash, record);
       this.tables.remove(database.table);
-      this.freeRecord(record);
       throw error;
     }
+  }
+
+  /**
+   * Puts a finished record into the tables, in the place of `target` when that is not 0 (the registers stand on it
+   * then, and it is freed). On ArenaExhausted nothing has changed, and the record is still the caller's.
+   */
+  private place(database: Database, hash: number, target: number, record: number, expireAtMs: number): void {
+    if (target === 0) {
+      this.enter(database, hash, record, expireAtMs);
+      return;
+    }
+    this.tables.touch(database.table, this.tables.home);
+    if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
+    const hadExpiry = (this.records.flags(target) & RECORD_EXPIRES) !== 0;
+    this.exchange(database, hash, target, record, hadExpiry, expireAtMs >= 0);
+    this.freeRecord(target);
   }
 
   /**
@@ -505,12 +529,20 @@ export class Keyspace {
     records.setTypeAndEncoding(moved, records.type(record), records.encoding(record));
     records.setAccess(moved, records.access(record));
     if (hasExpiry) this.writeExpiry(moved, hadExpiry ? records.expireAtMs(record) : 0);
-    this.exchange(database, hash, record, moved, hadExpiry, hasExpiry);
+    try {
+      this.exchange(database, hash, record, moved, hadExpiry, hasExpiry);
+    } catch (error) {
+      this.freeRecord(moved);
+      throw error;
+    }
     this.freeRecord(record);
     return moved;
   }
 
-  /** Puts `moved` where `record` stands in the tables; the registers of `tables` stand on `record`, afterwards on `moved`. */
+  /**
+   * Puts `moved` where `record` stands in the tables; the registers of `tables` stand on `record`, afterwards on
+   * `moved`. On ArenaExhausted nothing has changed, and `moved` is still the caller's.
+   */
   private exchange(
     database: Database,
     hash: number,
@@ -522,12 +554,7 @@ export class Keyspace {
     const tables = this.tables;
     const { home, bucket, slot } = tables;
     if (!hadExpiry && hasExpiry) {
-      try {
-        tables.insert(database.expires, hash, moved);
-      } catch (error) {
-        this.freeRecord(moved);
-        throw error;
-      }
+      tables.insert(database.expires, hash, moved);
     } else if (hadExpiry) {
       const isThere = tables.locate(database.expires, hash, record);
       assert(isThere, "I1: a record with EXPIRES is not in the table of those that expire");
@@ -574,7 +601,12 @@ export class Keyspace {
       this.records.keyLength(record),
       hasExpiry,
     );
-    this.exchange(database, this.keyHash, record, moved, !hasExpiry, hasExpiry);
+    try {
+      this.exchange(database, this.keyHash, record, moved, !hasExpiry, hasExpiry);
+    } catch (error) {
+      this.arena.free(moved); // the value's cell is still the old record's
+      throw error;
+    }
     this.arena.free(record);
     return moved;
   }
@@ -600,9 +632,16 @@ export class Keyspace {
     this.removeFound(database, record);
   }
 
-  /** Deletes the records of the expires chain at `home` whose time is over; returns how many chains' records were seen and removed. */
-  expireChain(database: Database, home: number, seen: { records: number; expired: number; ttlMs: number }): void {
-    const count = this.tables.readChain(home, this.chain);
+  /**
+   * Looks at the keys of the chains at which the database's expiry cursor stands, deletes those whose time is over,
+   * counts them in `seen`, and moves the cursor on (0: once round).
+   */
+  expireNext(database: Database, seen: { records: number; expired: number; ttlMs: number }): void {
+    let count = 0;
+    database.expiryCursor = this.tables.scan(database.expires, database.expiryCursor, (home) => {
+      count = this.tables.readChain(home, this.chain, count);
+    });
+    // Not during the scan: a removal may shrink the table, and the bucket that the scan reads next is gone.
     for (let index = 0; index < count; index++) {
       const record = this.chain.records[index]!;
       seen.records++;
@@ -656,13 +695,16 @@ export class Keyspace {
   }
 
   /**
-   * Gives `record`, found by `lookupWrite` in `database`, another key; what that key held is gone. Time, access clock
-   * and a long value's cell stay. The new key's bytes must not lie in the arena. Throws ArenaExhausted (I3).
+   * Gives `record`, found by a lookup in `database`, another key; what that key held is gone. Time, access clock and
+   * a long value's cell stay; the key it has already changes nothing. The new key's bytes must not lie in the arena.
+   * Throws ArenaExhausted (I3).
    */
   rename(database: Database, record: number, key: Uint8Array, keyStart: number, keyLength: number): void {
     const records = this.records;
     const expireAtMs = records.expireAtMs(record);
     const isExternal = records.flags(record) < 0;
+    const target = this.seek(database, key, keyStart, keyLength);
+    if (target === record) return;
     let moved: number;
     if (isExternal) {
       moved = this.withKey(record, key, keyStart, keyLength, expireAtMs >= 0);
@@ -674,43 +716,53 @@ export class Keyspace {
       records.setTypeAndEncoding(moved, records.type(record), records.encoding(record));
       records.setAccess(moved, records.access(record));
     }
+    try {
+      this.place(database, this.keyHash, target, moved, expireAtMs);
+    } catch (error) {
+      this.arena.free(moved); // a long value's cell is still the old record's
+      throw error;
+    }
+    this.seekRecord(database, record);
     this.detachFound(database, record);
     this.arena.free(record);
-    this.delete(database, key, keyStart, keyLength);
-    // What was just taken out of the tables makes room for this: nothing can fail here.
-    this.insert(database, this.hash.hash(key, keyStart, keyLength), moved, expireAtMs);
   }
 
-  /** Moves `record`, found by `lookupWrite` in `from`, to another database that does not have its key. */
+  /** Moves `record`, found in `from`, to another database that does not have its key. Throws ArenaExhausted (I3). */
   moveTo(from: Database, record: number, to: Database): void {
-    const hash = this.keyHash;
-    const expireAtMs = this.records.expireAtMs(record);
+    this.enter(to, this.tables.hashOf(record), record, this.records.expireAtMs(record));
+    this.seekRecord(from, record);
     this.detachFound(from, record);
-    this.insert(to, hash, record, expireAtMs);
   }
 
-  /** Copies `record` to another key; the target key must be absent. Throws ArenaExhausted (I3). */
+  /** Copies `record` to another key; what that key held is gone. Throws ArenaExhausted (I3). */
   copy(record: number, to: Database, key: Uint8Array, keyStart: number, keyLength: number): void {
     const records = this.records;
     const expireAtMs = records.expireAtMs(record);
+    const target = this.seek(to, key, keyStart, keyLength);
+    if (target === record) return;
     this.readValue(record);
     const { valueBytes, valueStart, valueLength } = this;
     const copied = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, valueLength, valueLength);
     this.copyValue(valueBytes, valueStart, valueLength);
     records.setTypeAndEncoding(copied, records.type(record), records.encoding(record));
     records.setAccess(copied, records.access(record));
-    this.insert(to, this.hash.hash(key, keyStart, keyLength), copied, expireAtMs);
+    try {
+      this.place(to, this.keyHash, target, copied, expireAtMs);
+    } catch (error) {
+      this.freeRecord(copied);
+      throw error;
+    }
   }
-
-  // ---- whole databases --------------------------------------------------------------------------------------------
 
   // ---- snapshots --------------------------------------------------------------------------------------------------
 
   /** From now on `capture` sees each chain before it changes. Returns the snapshot's number. */
   openSnapshot(capture: Capture): number {
     assert(this.tables.snapshotId === 0, "a second snapshot was opened");
-    // 16 bits: every chain carries the number of the last complete snapshot, so an old number cannot come back unseen.
-    this.lastSnapshotId = (this.lastSnapshotId % 0xffff) + 1;
+    // A chain keeps the number of the last snapshot that passed it, however long ago: no number may come back.
+    // One snapshot a second uses up the 31 bits in 68 years.
+    this.lastSnapshotId++;
+    assert(this.lastSnapshotId <= 0x7fffffff, "the numbers of snapshots are used up");
     this.tables.snapshotId = this.lastSnapshotId;
     this.tables.capture = capture;
     return this.lastSnapshotId;
@@ -744,19 +796,27 @@ export class Keyspace {
     right.expiryCursor = 0;
   }
 
-  /** Empties one database at once; its memory comes back in `reclaim`. Returns how many keys it had. */
+  /** Empties one database at once; its memory comes back in `reclaim`. Returns how many keys it had. Throws ArenaExhausted (I3). */
   flush(database: Database): number {
     const keys = this.keyCount(database);
     if (keys === this.totalKeys()) {
       this.flushAll();
       return keys;
     }
+    const table = this.tables.create();
+    let expires: number;
+    try {
+      expires = this.tables.create();
+    } catch (error) {
+      this.tables.destroy(table);
+      throw error;
+    }
     this.discarded.push(
       { tables: this.tables, table: database.table, ownsRecords: true, nextBucket: 0 },
       { tables: this.tables, table: database.expires, ownsRecords: false, nextBucket: 0 },
     );
-    database.table = this.tables.create();
-    database.expires = this.tables.create();
+    database.table = table;
+    database.expires = expires;
     database.expiryCursor = 0;
     database.averageTtlMs = 0;
     return keys;
@@ -765,15 +825,15 @@ export class Keyspace {
   /** Empties everything at once, at a cost that does not depend on how much there is. Returns how many keys there were. */
   flushAll(): number {
     const keys = this.totalKeys();
-    this.discarded = [];
     if (this.arena.isSmall() && this.tables.snapshotId === 0) {
       this.arena.reset();
     } else {
       // A running snapshot keeps the old arena until it has read it; otherwise the garbage collector unmaps it.
-      this.arena = new Arena();
+      this.arena = this.makeArena();
       this.records = new Records(this.arena);
       this.tables = new HashTable(this.arena, this.hash);
     }
+    this.discarded = [];
     for (let index = 0; index < this.databases.length; index++) {
       this.databases[index] = Object.assign(this.databases[index]!, new Database(index, this.tables));
     }
