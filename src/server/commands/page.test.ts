@@ -45,6 +45,8 @@ test("alternatives do not end a cell, and what is outdated says what to use", ()
     OLD: { ...SPEC, arguments: "key [A|B]", deprecated: { since: "9.9.9", replacedBy: "`NEW` with `!X`" } },
   });
   assert.ok(
-    page.includes("| `OLD key [A\\|B]` | Does it. Since 9.9.9 rather use `NEW` with `X`. | read | O(1) | 1.2.3 |"),
+    page.includes(
+      "| `OLD key [A\\|B]` | Does it. Outdated since 9.9.9; instead: `NEW` with `X`. | read | O(1) | 1.2.3 |",
+    ),
   );
 });

@@ -64,7 +64,8 @@ export function commandsPage(table: CommandTable): string {
 function row(name: string, spec: CommandSpec): string {
   const syntax = spec.arguments === undefined ? name : `${name} ${spec.arguments}`;
   const old = spec.deprecated;
-  const advice = old === undefined ? "" : ` Since ${old.since} rather use ${old.replacedBy.replaceAll("!", "")}.`;
+  const advice =
+    old === undefined ? "" : ` Outdated since ${old.since}; instead: ${old.replacedBy.replaceAll("!", "")}.`;
   const cells = [`\`${syntax}\``, `${spec.summary}${advice}`, kindOf(spec), spec.complexity, spec.since];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
