@@ -162,6 +162,8 @@ class SyntaxReader {
     const close = this.words.indexOf("]", this.position);
     if (close === -1 || this.words[close - 1] !== "...") return false;
     const repeated = this.words.slice(this.position + 1, close - 1);
+    // A bracket between is the one that closes there: this one opens an optional argument that is repeated.
+    if (repeated.includes("[")) return false;
     const hasToken = TOKEN.test(repeated[0]!);
     const names = hasToken ? repeated.slice(1) : repeated;
     const last = items[items.length - 1]!;
