@@ -130,12 +130,17 @@ export interface BackgroundJob {
   onMessage(receive: (message: unknown) => void): void;
   /** The job failed by itself; no message follows. */
   onFailure(receive: (error: Error) => void): void;
-  end(): void;
+  /** The job is done with; `isClean` false when something that was posted to it may still be under way. */
+  end(isClean: boolean): void;
 }
 
 export interface Background {
+  /** Makes ready what `start(name)` will need, so that it costs the caller nothing then. */
+  prepare(name: string): void;
   /** Starts the job registered under `name` in server/host/background-main.ts. */
   start(name: string): BackgroundJob;
+  /** Ends what is kept ready. */
+  close(): void;
 }
 
 /** All of it, handed to the composition root once. */

@@ -188,7 +188,7 @@ export class Snapshots {
     if (running === undefined) return;
     running.stream.abort();
     this.post(running, { kind: "abort" });
-    running.job.end();
+    running.job.end(false);
     this.running = undefined;
     this.services.log("notice", "Background saving was cancelled");
     this.onEnd?.();
@@ -233,7 +233,7 @@ export class Snapshots {
       this.planSlice(running);
     } else if (message.kind === "done") {
       this.running = undefined;
-      running.job.end();
+      running.job.end(true);
       this.lastSeconds = (this.services.clock.monotonicMs() - running.startMs) / 1000;
       this.succeed(running.dirtyAtStart);
       this.services.log("notice", "DB saved on disk");
@@ -247,7 +247,7 @@ export class Snapshots {
   private endFailed(running: Running, error: Error): void {
     if (this.running !== running) return;
     running.stream.abort();
-    running.job.end();
+    running.job.end(false);
     this.running = undefined;
     this.lastSeconds = (this.services.clock.monotonicMs() - running.startMs) / 1000;
     this.fail(error);

@@ -50,6 +50,8 @@ export interface ServerOptions {
   readonly configFile: string | undefined;
   /** Port 0 means any free port instead of none: for servers inside a program. */
   readonly choosesPort?: boolean;
+  /** Starts the thread for background saves with the server, so that no BGSAVE waits for it. */
+  readonly preparesBackground?: boolean;
   /** Called when the server has shut down by itself (SHUTDOWN), after everything is closed. */
   readonly onExit?: (code: number) => void;
 }
@@ -87,6 +89,7 @@ export class Server {
   /** DEBUG PAUSE-CRON: save points and expiry wait. */
   isCronPaused: boolean;
   private readonly choosesPort: boolean;
+  private readonly preparesBackground: boolean;
   private listeners: Listener[];
 
   constructor(options: ServerOptions) {
@@ -144,6 +147,7 @@ export class Server {
     this.latency = new LatencyMonitor(() => host.clock.nowMs());
     this.isCronPaused = false;
     this.choosesPort = options.choosesPort ?? false;
+    this.preparesBackground = options.preparesBackground ?? false;
     this.listeners = [];
     wireConfiguration(this);
   }
@@ -221,11 +225,15 @@ export class Server {
   async start(): Promise<void> {
     const { session, log } = this;
     session.gates.isLoading = true;
+    if (this.preparesBackground || this.snapshots.settings.savePoints.length > 0) {
+      this.host.background.prepare("rdb-writer");
+    }
     await this.listen();
     log.write("notice", "Server initialized");
     try {
       await this.snapshots.loadInSlices();
     } catch (error) {
+      this.host.background.close();
       await this.closeListeners();
       throw new StartFailure(loadFailureText(error, this.snapshots.filePath()), { cause: error });
     }
@@ -307,6 +315,7 @@ export class Server {
     this.cron.stop();
     this.snapshots.abort();
     this.session.closeAll();
+    this.host.background.close();
     await this.closeListeners();
     this.log.close();
   }
