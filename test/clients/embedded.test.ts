@@ -109,7 +109,18 @@ await server.close();
 `;
   writeFileSync(join(place, "package.json"), '{ "type": "module" }');
   writeFileSync(join(place, "program.ts"), program);
-  const options = ["--module", "nodenext", "--target", "es2023", "--strict", "--types", "node", "--outDir", place];
+  const options = [
+    "--ignoreConfig",
+    "--module",
+    "nodenext",
+    "--target",
+    "es2023",
+    "--strict",
+    "--types",
+    "node",
+    "--outDir",
+    place,
+  ];
   const compiled = await runTool(join(root, "node_modules", ".bin", "tsc"), [...options, join(place, "program.ts")]);
   assert.equal(compiled.code, 0, compiled.stdout);
   const ran = await runTool(process.execPath, [join(place, "program.js"), place]);

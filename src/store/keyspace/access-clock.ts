@@ -65,14 +65,16 @@ export class AccessClock {
     return Math.max(counter - Math.floor(passedMinutes / this.decayMinutes), 0);
   }
 
-  /** Seconds since the record was used, under LRU. */
+  /** Seconds since the record was used, under LRU. A second is lost where the clock begins anew, as in Redis. */
   idleSeconds(access: number): number {
-    return (this.nowSeconds - access) & CLOCK_MASK;
+    const nowSeconds = this.nowSeconds & CLOCK_MASK;
+    return nowSeconds >= access ? nowSeconds - access : nowSeconds + CLOCK_MASK - access;
   }
 
-  /** The 24 bits for a record that was used `idleSeconds` ago. */
+  /** The 24 bits for a record that was used `idleSeconds` ago; times that the clock cannot hold wrap around. */
   accessForIdle(idleSeconds: number): number {
-    return (this.nowSeconds - Math.min(idleSeconds, CLOCK_MASK)) & CLOCK_MASK;
+    const access = (this.nowSeconds & CLOCK_MASK) - idleSeconds;
+    return (access < 0 ? access + CLOCK_MASK : access) & CLOCK_MASK;
   }
 
   /** The 24 bits for a record with the given LFU counter. */
