@@ -345,7 +345,8 @@ export class Dispatcher {
       if (subcommand === undefined) {
         const word = printable(request, 1, 128);
         reply.errorText(`ERR unknown subcommand '${word}'. Try ${command.name} HELP.`);
-        return this.refused(command);
+        // There is no command that it would be counted for, as with one that does not exist at all.
+        return this.refused(undefined);
       }
       command = subcommand;
     }
