@@ -667,15 +667,15 @@ export class HashTable {
     const round = words[at + MASK]! + 1;
     const split = words[at + SPLIT]!;
     const direction = words[at + DIRECTION]!;
-    let extents = FIRST_BUCKETS;
-    for (let size = FIRST_BUCKETS; size < buckets; size *= 2) extents += size;
+    // While it grows or shrinks, the upper half's extent is there as a whole.
+    const reserved = direction === RESTING ? round : 2 * round;
     return {
       records: words[at + COUNT]!,
       buckets,
       overflowBuckets: words[at + OVERFLOW]!,
       direction: direction === RESTING ? "resting" : direction === GROWING ? "growing" : "shrinking",
       progress: direction === RESTING ? 1 : direction === GROWING ? split / round : 1 - split / round,
-      bytes: HEADER_BYTES + (extents + words[at + OVERFLOW]!) * BUCKET_BYTES,
+      bytes: HEADER_BYTES + (reserved + words[at + OVERFLOW]!) * BUCKET_BYTES,
     };
   }
 

@@ -1,0 +1,45 @@
+/**
+ * An arena that runs out of memory when a test says so.
+ *
+ *      failAfter(n)   the next n allocations succeed; from then on one succeeds only if a cell of its own size has been
+ *                     freed since: what a real arena can still promise when its last frame is gone
+ */
+
+import { Arena, ArenaExhausted } from "./arena.ts";
+
+export class ExhaustingArena extends Arena {
+  /** Allocations that will still succeed. */
+  private left = Number.POSITIVE_INFINITY;
+  /** Cells freed since the last frame went, by size. */
+  private readonly spare = new Map<number, number>();
+
+  failAfter(count: number): void {
+    this.left = count;
+    this.spare.clear();
+  }
+
+  /** There is memory again. */
+  recover(): void {
+    this.left = Number.POSITIVE_INFINITY;
+  }
+
+  override allocate(bytes: number): number {
+    if (this.left > 0) {
+      this.left--;
+      return super.allocate(bytes);
+    }
+    const cell = Arena.cellBytes(bytes);
+    const spare = this.spare.get(cell) ?? 0;
+    if (spare === 0) throw new ArenaExhausted("the test says so");
+    this.spare.set(cell, spare - 1);
+    return super.allocate(bytes);
+  }
+
+  override free(address: number): void {
+    if (this.left === 0) {
+      const cell = this.capacity(address);
+      this.spare.set(cell, (this.spare.get(cell) ?? 0) + 1);
+    }
+    super.free(address);
+  }
+}
