@@ -99,7 +99,7 @@ function decode(context: CommandContext): DumpPayload | undefined {
   const { input } = request;
   const start = request.offset[3]!;
   const length = request.length[3]!;
-  if (!isDumpPayload(input, start, length, false)) {
+  if (!isDumpPayload(input, start, length, context.limits.skipsChecksums === true)) {
     reply.error(BAD_PAYLOAD);
     return undefined;
   }
@@ -125,7 +125,7 @@ function restore(context: CommandContext): void {
   const keyLength = request.length[1]!;
   const options = readRestoreOptions(context);
   if (options === undefined) return;
-  if (!options.isReplacing && keyspace.lookupRead(database, input, keyStart, keyLength) !== 0) {
+  if (!options.isReplacing && keyspace.lookupWrite(database, input, keyStart, keyLength) !== 0) {
     reply.error(BUSY_KEY);
     return;
   }

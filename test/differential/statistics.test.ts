@@ -62,8 +62,8 @@ describe("the servers count the same", () => {
       const forms = family.forms.filter((form) => form.needs === undefined);
       const requests = Array.from({ length: SEQUENCE_COUNT }, (_, index) => drawSequence(forms, seed, index))
         .flatMap((sequence) => sequence.commands.map(({ args }) => args))
-        // WAIT takes its time, and its replies come late.
-        .filter((args) => args[0]!.toString("latin1").toUpperCase() !== "WAIT");
+        // WAIT takes its time, and its replies come late. SCAN with TYPE counts hits in 7.0, and none in 7.2.
+        .filter((args) => !/^WAIT|^SCAN .* TYPE/is.test(args.map((each) => each.toString("latin1")).join(" ")));
       const [expected, actual] = await Promise.all([count(redis, requests), count(subject, requests)]);
       assert.ok(Object.keys(expected).length > 20 && Number(expected.total_error_replies) > 100);
       assert.deepEqual(actual, expected);
