@@ -136,6 +136,8 @@ export interface CommandSpec {
   readonly tips?: readonly string[];
   readonly deprecated?: { readonly since: string; readonly replacedBy: string };
   readonly history?: readonly (readonly [version: string, change: string])[];
+  /** Not for applications: COMMAND DOCS says "syscmd". */
+  readonly isSystemCommand?: boolean;
   /** Absent for a container that has only subcommands. */
   readonly run?: CommandFunction;
   /** By upper-case name; a container's own `run` is not called. */
@@ -212,6 +214,10 @@ export class CommandContext {
 export interface CommandLimits {
   /** proto-max-bulk-len: longest string, bytes. */
   stringBytesMax: number;
+  /** DEBUG SET-SKIP-CHECKSUM-VALIDATION: RESTORE takes a payload whose sum is wrong. */
+  skipsChecksums?: boolean;
+  /** DEBUG QUICKLIST-PACKED-THRESHOLD: list elements of at least this size get a node of their own. */
+  packedThresholdBytes?: number;
 }
 
 // ---- key specifications that many commands share -----------------------------------------------------------------

@@ -33,6 +33,8 @@ export interface SnapshotSettings {
   fileName: string;
   compression: boolean;
   checksum: boolean;
+  /** DEBUG SET-SKIP-CHECKSUM-VALIDATION: a file whose sum is wrong is loaded. */
+  skipsChecksum?: boolean;
   syncsOften: boolean;
   stopsWritesOnError: boolean;
   savePoints: readonly { readonly seconds: number; readonly changes: number }[];
@@ -341,7 +343,7 @@ export class Snapshots {
     this.loading = progress;
     const loader = new SnapshotLoader(keyspace, file, {
       totalBytes: status.bytes,
-      verifyChecksum: this.settings.checksum,
+      verifyChecksum: this.settings.checksum && this.settings.skipsChecksum !== true,
       mayReplace,
       onAuxiliary: (name, value) => this.logAuxiliary(name, value),
     });

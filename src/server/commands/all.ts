@@ -3,6 +3,7 @@
 import type { CommandTable } from "../../commands/command.ts";
 import type { Server } from "../server.ts";
 import { commandCommands } from "./command.ts";
+import { debugCommands } from "./debug.ts";
 import { aboutServerCommands } from "./server.ts";
 
 /** The union of the families' tables. */
@@ -10,5 +11,6 @@ export function serverCommands(server: Server): CommandTable {
   return {
     ...aboutServerCommands(server),
     ...commandCommands(() => server.commands),
+    ...debugCommands(server),
   };
 }

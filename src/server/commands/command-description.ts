@@ -197,9 +197,13 @@ export function writeDocs(reply: ReplyWriter, command: Command): void {
   const parts = spec.arguments === undefined ? [] : parseArguments(spec.arguments, spec.keys ?? []);
   const subcommands = command.subcommands?.commands ?? [];
   const { deprecated } = spec;
+  const docFlags: string[] = [];
+  if (deprecated !== undefined) docFlags.push("deprecated");
+  if (spec.isSystemCommand === true) docFlags.push("syscmd");
   const fieldCount =
     4 +
-    (deprecated === undefined ? 0 : 3) +
+    (docFlags.length > 0 ? 1 : 0) +
+    (deprecated === undefined ? 0 : 2) +
     (history.length > 0 ? 1 : 0) +
     (parts.length > 0 ? 1 : 0) +
     (subcommands.length > 0 ? 1 : 0);
@@ -209,9 +213,11 @@ export function writeDocs(reply: ReplyWriter, command: Command): void {
   writeField(reply, "since", spec.since);
   writeField(reply, "group", spec.group);
   writeField(reply, "complexity", spec.complexity);
-  if (deprecated !== undefined) {
+  if (docFlags.length > 0) {
     reply.bulkText("doc_flags");
-    writeWords(reply, ["deprecated"]);
+    writeWords(reply, docFlags);
+  }
+  if (deprecated !== undefined) {
     writeField(reply, "deprecated_since", deprecated.since);
     writeField(reply, "replaced_by", deprecated.replacedBy);
   }
