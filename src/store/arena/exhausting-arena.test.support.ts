@@ -42,4 +42,9 @@ export class ExhaustingArena extends Arena {
     }
     super.free(address);
   }
+
+  override reset(): void {
+    super.reset();
+    this.recover(); // all that was used is free
+  }
 }

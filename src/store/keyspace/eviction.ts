@@ -120,9 +120,12 @@ export class Eviction {
     let seen = 0;
     for (let attempt = 0; attempt < this.samples * 10 && seen < this.samples; attempt++) {
       const count = tables.readChain(tables.bucketAt(table, this.random() % buckets), this.chain);
-      // A chain's records are neighbours by hash alone: as good as any others.
+      if (count === 0) continue;
+      // A chain's records are neighbours by hash alone: as good as any others. Begun anywhere, or its last places
+      // would never be looked at when it is longer than a sample.
+      const first = this.random() % count;
       for (let index = 0; index < count && seen < this.samples; index++) {
-        this.offer(database, this.chain.records[index]!);
+        this.offer(database, this.chain.records[(first + index) % count]!);
         seen++;
       }
     }
