@@ -22,7 +22,7 @@ import { Snapshots } from "../persistence/snapshots.ts";
 import { MISCONFIGURED } from "../protocol/errors.ts";
 import { ReplyWriter } from "../protocol/reply-writer.ts";
 import { RequestReader } from "../protocol/request-reader.ts";
-import { CommandIndex } from "../session/command-index.ts";
+import { CommandIndex, FLAG_FAST } from "../session/command-index.ts";
 import { Dispatcher, SessionStatistics } from "../session/dispatcher.ts";
 import { Session } from "../session/session.ts";
 import { Eviction } from "../store/keyspace/eviction.ts";
@@ -141,6 +141,7 @@ export class Server {
     this.session.attach(this.dispatcher);
     this.session.onSlowCommand = (command, request, client, microseconds) => {
       this.slowLog.add(command, request, client, microseconds, this.keyspace.nowMs);
+      this.latency.add((command.flagBits & FLAG_FAST) === 0 ? "command" : "fast-command", microseconds / 1000);
     };
     this.cron = new Cron(this);
     this.rates = new Rates();

@@ -28,17 +28,21 @@ export interface SlowLogEntry {
 export class SlowLog {
   /** slowlog-max-len */
   lengthMax: number;
+  /** slowlog-log-slower-than; negative: nothing is kept. */
+  thresholdUs: number;
   /** Newest first. */
   entries: SlowLogEntry[];
   private nextId: number;
 
   constructor() {
     this.lengthMax = 128;
+    this.thresholdUs = 10_000;
     this.entries = [];
     this.nextId = 0;
   }
 
   add(command: Command, request: Request, client: Client, microseconds: number, nowMs: number): void {
+    if (this.thresholdUs < 0 || microseconds < this.thresholdUs) return;
     this.entries.unshift({
       id: this.nextId++,
       atSeconds: Math.floor(nowMs / 1000),

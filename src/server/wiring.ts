@@ -18,7 +18,7 @@ export function wireConfiguration(server: Server): void {
   wireListening(server);
 }
 
-function wireSession({ config, session, dispatcher, reader, context, commands }: Server): void {
+function wireSession({ config, session, dispatcher, reader, context, commands, slowLog, latency }: Server): void {
   const limits = session.limits;
   config.followText("requirepass", (password) => session.setPassword(password));
   config.followInteger("maxclients", (count) => {
@@ -40,9 +40,17 @@ function wireSession({ config, session, dispatcher, reader, context, commands }:
     reader.bulkBytesMax = bytes;
     context.limits.stringBytesMax = bytes;
   });
-  config.followInteger("slowlog-log-slower-than", (microseconds) => {
-    dispatcher.slowThresholdUs = microseconds;
-  });
+  const setSlowThreshold = (): void => {
+    slowLog.thresholdUs = config.integer("slowlog-log-slower-than");
+    latency.thresholdMs = config.integer("latency-monitor-threshold");
+    const thresholds = [slowLog.thresholdUs];
+    if (latency.thresholdMs > 0) thresholds.push(latency.thresholdMs * 1000);
+    // The dispatcher reports what passes the lower one; both listeners look again.
+    const wanted = thresholds.filter((threshold) => threshold >= 0);
+    dispatcher.slowThresholdUs = wanted.length === 0 ? -1 : Math.min(...wanted);
+  };
+  config.followInteger("slowlog-log-slower-than", setSlowThreshold);
+  config.followInteger("latency-monitor-threshold", setSlowThreshold);
   session.gates.mayUseProtected = (command, client) => {
     const container = command.fullName.split("|")[0]!;
     const mode = config.text(`enable-${container}-command`);

@@ -161,7 +161,7 @@ function info(context: CommandContext, index: CommandIndex): void {
   reply.array(request.count - 2);
   for (let argument = 2; argument < request.count; argument++) {
     const command = named(context, argument, index);
-    if (command === undefined) reply.nullArray();
+    if (command === undefined) reply.nullBulk();
     else writeInfo(reply, command);
   }
 }
@@ -208,7 +208,7 @@ function list(context: CommandContext, index: CommandIndex): void {
       if (filter(subcommand)) names.push(subcommand.fullName);
     }
   }
-  reply.set(names.length);
+  reply.array(names.length);
   for (const name of names) reply.bulkText(name);
 }
 

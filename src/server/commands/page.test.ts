@@ -50,3 +50,8 @@ test("alternatives do not end a cell, and what is outdated says what to use", ()
     ),
   );
 });
+
+test("names of groups and types of arguments are left to COMMAND DOCS", () => {
+  const page = commandsPage({ ONE: { ...SPEC, arguments: "[way=<NX|XX>] [by=BY amount(double)] last(unix-time)" } });
+  assert.ok(page.includes("| `ONE [<NX\\|XX>] [BY amount] last` |"), page);
+});

@@ -62,12 +62,19 @@ export function commandsPage(table: CommandTable): string {
 }
 
 function row(name: string, spec: CommandSpec): string {
-  const syntax = spec.arguments === undefined ? name : `${name} ${spec.arguments}`;
+  const syntax = spec.arguments === undefined ? name : `${name} ${readable(spec.arguments)}`;
   const old = spec.deprecated;
   const advice =
     old === undefined ? "" : ` Outdated since ${old.since}; instead: ${old.replacedBy.replaceAll("!", "")}.`;
   const cells = [`\`${syntax}\``, `${spec.summary}${advice}`, kindOf(spec), spec.complexity, spec.since];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}
+
+/** The syntax without what only COMMAND DOCS needs: names of groups and explicit types (see argument-syntax.ts). */
+function readable(syntax: string): string {
+  return syntax
+    .replace(/(^|[[<|\s])[a-z][\w-]*=/g, "$1")
+    .replace(/\b\((?:string|integer|double|pattern|unix-time)\)/g, "");
 }
 
 function kindOf(spec: CommandSpec): string {

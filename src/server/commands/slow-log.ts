@@ -1,7 +1,7 @@
 /** SLOWLOG: the commands that took longest lately. Source: replies of redis-server 7.0. */
 
 import type { CommandContext, CommandFlag, CommandTable } from "../../commands/command.ts";
-import { NOT_AN_INTEGER, ReplyError } from "../../protocol/errors.ts";
+import { ReplyError } from "../../protocol/errors.ts";
 import type { Server } from "../server.ts";
 import { helpEntry } from "./help.ts";
 
@@ -74,8 +74,7 @@ function get(server: Server, { request, reply }: CommandContext): void {
   let count = SHOWN_BY_DEFAULT;
   if (request.count === 3) {
     count = request.integer(2);
-    if (Number.isNaN(count)) return reply.error(NOT_AN_INTEGER);
-    if (count < -1) return reply.error(COUNT_TOO_LOW);
+    if (!(count >= -1)) return reply.error(COUNT_TOO_LOW);
     if (count === -1) count = entries.length;
   }
   const shown = entries.slice(0, count);
