@@ -5,7 +5,7 @@
  *                 │         └ pure tokens, one of          └ "x [x ...]": multiple           └ a group
  *                 └ name of the group; without it the names of its parts, joined by "-"
  *
- *      increment(double)    a type that does not follow from the name
+ *      increment(double)    a type that does not follow from the name          <a|b> ...    a group, several times
  *
  *  I1  Words in capitals are tokens; a token before one word or group belongs to it, before several it opens a block.
  *  I2  Every key argument has the index of the key specification that covers it.
@@ -132,7 +132,10 @@ class SyntaxReader {
 
   private item(): Argument {
     if (this.take("[")) return { ...this.group("]"), isOptional: true };
-    if (this.take("<")) return this.group(">");
+    if (this.take("<")) {
+      const group = this.group(">");
+      return this.take("...") ? { ...group, isMultiple: true } : group;
+    }
     const word = this.words[this.position++]!;
     if (!TOKEN.test(word)) return plain(word);
     const next = this.words[this.position];

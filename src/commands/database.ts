@@ -69,7 +69,7 @@ const FLUSHING = {
   group: "server",
   since: "1.0.0",
   complexity: "O(1): the memory is given back afterwards.",
-  arguments: "[ASYNC|SYNC]",
+  arguments: "[flush-type=ASYNC|SYNC]",
   tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
   history: [
     ["4.0.0", "Takes `ASYNC`."],

@@ -154,14 +154,14 @@ export const EXPIRE_COMMANDS: CommandTable = {
     ...SETTING,
     since: "1.0.0",
     summary: "Lets a key expire after some seconds.",
-    arguments: "key seconds [NX|XX|GT|LT]",
+    arguments: "key seconds [condition=NX|XX|GT|LT]",
     run: (context) => expire(context, true, false, "expire"),
   },
   EXPIREAT: {
     ...SETTING,
     since: "1.2.0",
     summary: "Lets a key expire at a moment given in seconds since 1970.",
-    arguments: "key unix-time-seconds [NX|XX|GT|LT]",
+    arguments: "key unix-time-seconds [condition=NX|XX|GT|LT]",
     run: (context) => expire(context, true, true, "expireat"),
   },
   EXPIRETIME: {
@@ -186,14 +186,14 @@ export const EXPIRE_COMMANDS: CommandTable = {
     ...SETTING,
     since: "2.6.0",
     summary: "Lets a key expire after some milliseconds.",
-    arguments: "key milliseconds [NX|XX|GT|LT]",
+    arguments: "key milliseconds [condition=NX|XX|GT|LT]",
     run: (context) => expire(context, false, false, "pexpire"),
   },
   PEXPIREAT: {
     ...SETTING,
     since: "2.6.0",
     summary: "Lets a key expire at a moment given in milliseconds since 1970.",
-    arguments: "key unix-time-milliseconds [NX|XX|GT|LT]",
+    arguments: "key unix-time-milliseconds [condition=NX|XX|GT|LT]",
     run: (context) => expire(context, false, true, "pexpireat"),
   },
   PEXPIRETIME: {

@@ -89,7 +89,7 @@ export const SORT_COMMANDS: CommandTable = {
     since: "1.0.0",
     summary: "Sorts the elements of a list, set or sorted set, and returns or stores them.",
     arguments:
-      "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC|DESC] [ALPHA] [STORE destination]",
+      "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [order=ASC|DESC] [sorting=ALPHA] [STORE destination]",
     run: (context) => sort(context, true),
   },
   SORT_RO: {
@@ -98,7 +98,8 @@ export const SORT_COMMANDS: CommandTable = {
     keys: [SOURCE_KEY, PATTERN_KEYS],
     since: "7.0.0",
     summary: "Sorts the elements of a list, set or sorted set, and returns them.",
-    arguments: "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC|DESC] [ALPHA]",
+    arguments:
+      "key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [order=ASC|DESC] [sorting=ALPHA]",
     run: (context) => sort(context, false),
   },
 };

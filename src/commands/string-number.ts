@@ -181,7 +181,7 @@ export const STRING_NUMBER_COMMANDS: CommandTable = {
     arity: 3,
     since: "2.6.0",
     summary: "Adds a decimal fraction to the number under a key; an absent key counts as 0.",
-    arguments: "key increment",
+    arguments: "key increment(double)",
     run: incrementByFloat,
   },
 };

@@ -282,7 +282,7 @@ export const STRING_COMMANDS: CommandTable = {
     complexity: "O(1)",
     summary: "Sets a key to a string, whatever it held, with conditions and a time to live if wanted.",
     arguments:
-      "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+      "key value [condition=NX|XX] [GET] [expiration=EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
     history: [
       ["2.6.12", "Takes `EX`, `PX`, `NX` and `XX`."],
       ["6.0.0", "Takes `KEEPTTL`."],
@@ -319,7 +319,7 @@ export const STRING_COMMANDS: CommandTable = {
     group: "string",
     complexity: "O(1)",
     summary: "Returns the string value of a key and changes when it expires.",
-    arguments: "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]",
+    arguments: "key [expiration=EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]",
     run: getAndExpire,
   },
   GETSET: {

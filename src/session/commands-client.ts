@@ -57,7 +57,7 @@ const HELP: readonly string[] = [
   "      Return clients of specified type.",
   "UNPAUSE",
   "    Stop the current client pause, resuming traffic.",
-  "PAUSE <timeout> [WRITE|ALL]",
+  "PAUSE <timeout> [mode=WRITE|ALL]",
   "    Suspend all, or just write, clients for <timeout> milliseconds.",
   "REPLY (ON|OFF|SKIP)",
   "    Control the replies sent to the current connection.",
@@ -67,7 +67,7 @@ const HELP: readonly string[] = [
   "    Set client meta attr. Options are:",
   "    * LIB-NAME: the client lib name.",
   "    * LIB-VER: the client lib version.",
-  "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+  "UNBLOCK <clientid> [unblock-type=TIMEOUT|ERROR]",
   "    Unblock the specified blocked client.",
   "NO-EVICT (ON|OFF)",
   "    Protect current client connection from eviction.",
@@ -138,7 +138,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         complexity: "O(N) where N is the number of client connections",
         summary: "Closes connections of others, or this one.",
         arguments:
-          "ip:port|[ID client-id] [TYPE NORMAL|MASTER|SLAVE|REPLICA|PUBSUB] [USER username] [ADDR ip:port] [LADDR ip:port] [SKIPME yes/no]",
+          "filter=ip:port|new-format=<[ID client-id]|[TYPE <client-type=NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>]|[USER username]|[ADDR ip:port]|[LADDR ip:port]|[SKIPME yes/no]> ...",
         history: [
           ["2.8.12", "Takes filters."],
           ["2.8.12", "The filter `ID`."],
@@ -154,7 +154,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         since: "2.4.0",
         complexity: "O(N) where N is the number of client connections",
         summary: "Describes all connections, or some.",
-        arguments: "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id [client-id ...]]",
+        arguments: "[TYPE <client-type=NORMAL|MASTER|REPLICA|PUBSUB>] [ID client-id [client-id ...]]",
         tips: ["nondeterministic_output"],
         history: [
           ["2.8.12", "The field `id`."],
@@ -172,7 +172,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         arity: 3,
         since: "7.0.0",
         summary: "Protects this connection when clients take too much memory, or no longer.",
-        arguments: "ON|OFF",
+        arguments: "enabled=ON|OFF",
         run: noEvict,
       },
       "NO-TOUCH": {
@@ -180,7 +180,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         arity: 3,
         since: "7.2.0",
         summary: "Chooses whether this connection's commands count as use of the keys.",
-        arguments: "ON|OFF",
+        arguments: "enabled=ON|OFF",
         run: noTouch,
       },
       PAUSE: {
@@ -188,7 +188,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         arity: -3,
         since: "2.9.50",
         summary: "Puts off what clients send, for a time.",
-        arguments: "timeout [WRITE|ALL]",
+        arguments: "timeout [mode=WRITE|ALL]",
         history: [["6.2.0", "The mode `WRITE`, and the argument that names the mode."]],
         run: withSession(pause),
       },
@@ -197,7 +197,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         arity: 3,
         since: "3.2.0",
         summary: "Chooses whether this connection gets replies.",
-        arguments: "ON|OFF|SKIP",
+        arguments: "action=ON|OFF|SKIP",
         run: replyMode,
       },
       SETINFO: {
@@ -205,7 +205,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         arity: 4,
         since: "7.2.0",
         summary: "Notes the name or version of the library that made this connection.",
-        arguments: "LIB-NAME libname|LIB-VER libver",
+        arguments: "attr=LIB-NAME libname|LIB-VER libver",
         run: setInfo,
       },
       SETNAME: {
@@ -222,7 +222,7 @@ export function clientCommands(session: SessionServices): CommandSpec {
         since: "5.0.0",
         complexity: "O(log N) where N is the number of client connections",
         summary: "Ends the wait of a client that a blocking command holds.",
-        arguments: "client-id [TIMEOUT|ERROR]",
+        arguments: "client-id [unblock-type=TIMEOUT|ERROR]",
         run: withSession(unblock),
       },
       UNPAUSE: {
@@ -374,7 +374,7 @@ function noTouch(context: CommandContext): void {
   context.reply.ok();
 }
 
-/** CLIENT PAUSE timeout [WRITE|ALL] */
+/** CLIENT PAUSE timeout [mode=WRITE|ALL] */
 function pause(session: SessionServices, context: CommandContext): void {
   const { request, reply } = context;
   if (request.count > 4) {
@@ -402,7 +402,7 @@ function unpause(session: SessionServices, context: CommandContext): void {
   context.reply.ok();
 }
 
-/** CLIENT UNBLOCK id [TIMEOUT|ERROR] */
+/** CLIENT UNBLOCK id [unblock-type=TIMEOUT|ERROR] */
 function unblock(session: SessionServices, context: CommandContext): void {
   const { request, reply } = context;
   if (request.count > 4) {

@@ -58,7 +58,7 @@ export function connectionCommands(session: SessionServices): CommandTable {
       flags: STRANGER_FLAGS,
       since: "6.0.0",
       summary: "Chooses the protocol, and introduces both sides to each other.",
-      arguments: "[protover [AUTH username password] [SETNAME clientname]]",
+      arguments: "[arguments=protover [auth=AUTH username password] [SETNAME clientname]]",
       history: [["6.2.0", "May be called without the protocol's version, to ask how things stand."]],
       run: (context) => hello(session, context),
     },

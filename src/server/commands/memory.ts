@@ -5,8 +5,9 @@
  *  Source: shape of the replies of redis-server 7.0; the doctor's words are ours.
  */
 
+import { readInteger } from "../../commands/arguments.ts";
 import type { CommandContext, CommandTable, KeySpec } from "../../commands/command.ts";
-import { NOT_AN_INTEGER, SYNTAX } from "../../protocol/errors.ts";
+import { SYNTAX } from "../../protocol/errors.ts";
 import { RECORD_EXPIRES } from "../../store/keyspace/record.ts";
 import { type MemoryFigures, memoryFigures, tableBytesOf } from "../info/memory.ts";
 import { humanBytes, ratio } from "../info/section.ts";
@@ -96,8 +97,8 @@ function usage(context: CommandContext): void {
   const { request, reply, keyspace, database } = context;
   for (let argument = 3; argument < request.count; argument += 2) {
     if (!request.is(argument, "SAMPLES") || argument + 1 >= request.count) return reply.error(SYNTAX);
-    const samples = request.integer(argument + 1);
-    if (Number.isNaN(samples)) return reply.error(NOT_AN_INTEGER);
+    const samples = readInteger(context, argument + 1);
+    if (Number.isNaN(samples)) return;
     if (samples < 0) return reply.error(SYNTAX);
   }
   const record = keyspace.lookupSilently(database, request.copy(2));

@@ -1,5 +1,6 @@
 /** SLOWLOG: the commands that took longest lately. Source: replies of redis-server 7.0. */
 
+import { readInteger } from "../../commands/arguments.ts";
 import type { CommandContext, CommandFlag, CommandTable } from "../../commands/command.ts";
 import { ReplyError } from "../../protocol/errors.ts";
 import type { Server } from "../server.ts";
@@ -66,15 +67,18 @@ export function slowLogCommands(server: Server): CommandTable {
 }
 
 /** SLOWLOG GET [count]: -1 for all of them. */
-function get(server: Server, { request, reply }: CommandContext): void {
+function get(server: Server, context: CommandContext): void {
+  const { request, reply } = context;
   if (request.count > 3) {
-    return reply.errorText("ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.");
+    const word = request.text(1);
+    return reply.errorText(`ERR unknown subcommand or wrong number of arguments for '${word}'. Try SLOWLOG HELP.`);
   }
   const { entries } = server.slowLog;
   let count = SHOWN_BY_DEFAULT;
   if (request.count === 3) {
-    count = request.integer(2);
-    if (!(count >= -1)) return reply.error(COUNT_TOO_LOW);
+    count = readInteger(context, 2, COUNT_TOO_LOW);
+    if (Number.isNaN(count)) return;
+    if (count < -1) return reply.error(COUNT_TOO_LOW);
     if (count === -1) count = entries.length;
   }
   const shown = entries.slice(0, count);
