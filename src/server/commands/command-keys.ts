@@ -113,7 +113,8 @@ function keysOfSort(words: InnerRequest): readonly FoundKey[] {
   for (let word = 2; word < words.count; word++) {
     if (words.is(word, "LIMIT")) word += 2;
     else if (words.is(word, "GET") || words.is(word, "BY")) word += 1;
-    else if (words.is(word, "STORE") && word + 1 < words.count) target = ++word;
+    // Not skipped: a target named STORE is taken for the option once more, as redis-server does it.
+    else if (words.is(word, "STORE") && word + 1 < words.count) target = word + 1;
   }
   if (target !== -1) found.push({ argument: words.argument(target), flags: ["OW", "update"] });
   return found;

@@ -136,7 +136,8 @@ function reset(server: Server, { request, reply }: CommandContext): void {
 function graph(server: Server, { request, reply }: CommandContext): void {
   const event = server.latency.event(request.text(2));
   if (event === undefined) {
-    return reply.errorText(`ERR No samples available for event '${request.text(2)}'`);
+    // A zero byte ends the text, as it ends a C string.
+    return reply.errorText(`ERR No samples available for event '${request.text(2).split("\0", 1)[0]}'`);
   }
   reply.verbatim(latencyGraph(event, Math.floor(server.host.clock.nowMs() / 1000)), "txt");
 }

@@ -213,6 +213,7 @@ export const server: Family = {
     command("LOLWUT", [word("VERSION"), fixed("5"), fixed("1"), fixed("1"), fixed("1")], {
       compare: compareType,
       weight: 0.1,
+      maySpoil: false, // the picture is our own, and so is what it takes
     }),
     // Commands that do not exist: the error repeats the arguments and cuts them.
     command("NOSUCHCOMMAND", [repeat(value(), 0, 6)]),
