@@ -62,7 +62,14 @@ async function start(parsed: ServerStart): Promise<void> {
         ? undefined
         : realpathSync(parsed.file.startsWith("/") ? parsed.file : `${startDirectory}/${parsed.file}`);
     sayHello(log, config, file);
-    const server = new Server({ host, config, log, configFile: file, preparesBackground: true, onExit: (code) => exit(code, pidFile) });
+    const server = new Server({
+      host,
+      config,
+      log,
+      configFile: file,
+      preparesBackground: true,
+      onExit: (code) => exit(code, pidFile),
+    });
     pidFile = writePidFile(config, log);
     takeSignals(server);
     await server.start();

@@ -18,6 +18,8 @@ const DISTANCE_MAX = 8192;
 const MATCH_MIN = 3;
 const MATCH_MAX = 264;
 const RUN_MAX = 32;
+/** From here on copying by the runtime beats a loop over bytes. */
+const LONG_MATCH_MIN = 24;
 const BASE_MAX = 2 ** 30;
 /** Only a reference of MATCH_MIN covers these last bytes (I4). */
 const TAIL_BYTES = 2;
@@ -155,7 +157,17 @@ export function lzfDecompress(
     const distance = ((control & 31) << 8) + source[at++]! + 1;
     let from = to - distance;
     if (from < targetStart || to + match > targetEnd) return false;
-    for (let index = 0; index < match; index++) target[to++] = target[from++]!;
+    if (match < LONG_MATCH_MIN) {
+      for (let index = 0; index < match; index++) target[to++] = target[from++]!;
+      continue;
+    }
+    // The match may reach into itself: each copy doubles what may be copied at once.
+    const matchEnd = to + match;
+    while (to < matchEnd) {
+      const span = Math.min(to - from, matchEnd - to);
+      target.copyWithin(to, from, from + span);
+      to += span;
+    }
   }
   return to === targetEnd;
 }

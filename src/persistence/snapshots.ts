@@ -16,14 +16,18 @@
 import { codeOf, DiskFault } from "../core/faults.ts";
 import type { Background, BackgroundJob, Clock, Disk } from "../core/host.ts";
 import { type RdbChunk, RdbEncoder } from "../history/formats/rdb-encoder.ts";
+import { RdbFault } from "../history/formats/rdb-fault.ts";
 import { SnapshotLoader } from "../history/snapshot/snapshot-loader.ts";
 import { type SnapshotOptions, SnapshotStream } from "../history/snapshot/snapshot-stream.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
+import type { FromChecksumJob, ToChecksumJob } from "./checksum-job.ts";
 import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
 import type { FromRdbJob, ToRdbJob } from "./rdb-job.ts";
 
 const SLICE_MS = 1;
 const LOAD_SLICE_MS = 5;
+/** From this size on a file's check sum is computed in the background while it is loaded. */
+const SUM_BESIDE_BYTES = 8 * 1024 * 1024;
 const CHUNKS_MAX = 16;
 /** After a failure a save point tries again no sooner than this. */
 const RETRY_MS = 5000;
@@ -62,6 +66,14 @@ export interface LoadResult {
   readonly keys: number;
   readonly expired: number;
   readonly seconds: number;
+}
+
+/** A load under way. */
+interface Load {
+  /** Loads on until `isOver`; true at the end. Throws RdbFault, DiskFault or ArenaExhausted. */
+  readonly step: (isOver: () => boolean) => boolean;
+  /** Notes and logs what was loaded, once it is known to be right. */
+  readonly report: () => void;
 }
 
 interface Running {
@@ -314,25 +326,59 @@ export class Snapshots {
 
   /** Loads the file in slices while the event loop goes on. False when there is no file. Throws as `load` does. */
   async loadInSlices(): Promise<boolean> {
-    const clock = this.services.clock;
-    const steps = this.loadSteps(this.filePath(), false);
+    const { clock, disk } = this.services;
+    const path = this.filePath();
+    const bytes = disk.status(path)?.bytes ?? 0;
+    const sumsBeside = bytes >= SUM_BESIDE_BYTES && this.verifiesChecksum();
+    const sum = sumsBeside ? this.startChecksum(path, bytes) : undefined;
+    const load = this.openLoad(path, false, sum === undefined && this.verifiesChecksum());
+    if (load === undefined) return false;
     for (;;) {
       const endMs = clock.monotonicMs() + LOAD_SLICE_MS;
-      const result = steps(() => clock.monotonicMs() >= endMs);
-      if (result !== "more") return result === "done";
+      if (load.step(() => clock.monotonicMs() >= endMs)) break;
       await new Promise<void>((resolve) => clock.soon(resolve));
     }
+    await sum;
+    load.report();
+    return true;
+  }
+
+  private verifiesChecksum(): boolean {
+    return this.settings.checksum && this.settings.skipsChecksum !== true;
+  }
+
+  /** The file's check sum, in the background; rejects when it is wrong. */
+  private startChecksum(path: string, bytes: number): Promise<void> {
+    const job = this.services.background.start("rdb-checksum");
+    const sum = new Promise<void>((resolve, reject) => {
+      job.onFailure(reject);
+      job.onMessage((message) => {
+        const result = message as FromChecksumJob;
+        job.end(true);
+        if (result.kind === "failed") reject(new Error(result.text));
+        else if (result.isRight) resolve();
+        else reject(new RdbFault(bytes - 8, "check sum", "the file's check sum is wrong: some byte before it changed"));
+      });
+    });
+    // A load that fails first is what is reported; this is looked at only when it has not.
+    sum.catch(() => undefined);
+    job.post({ kind: "check", path, bytes } satisfies ToChecksumJob);
+    return sum;
   }
 
   /** Loads a file at once (DEBUG RELOAD). False when there is none. Throws RdbFault, DiskFault or ArenaExhausted. */
   loadNow(mayReplace: boolean): boolean {
-    return this.loadSteps(this.filePath(), mayReplace)(() => false) === "done";
+    const load = this.openLoad(this.filePath(), mayReplace, this.verifiesChecksum());
+    load?.step(() => false);
+    load?.report();
+    return load !== undefined;
   }
 
-  private loadSteps(path: string, mayReplace: boolean): (isOver: () => boolean) => "done" | "more" | "absent" {
+  /** Opens the file for loading; undefined when there is none. Throws DiskFault. */
+  private openLoad(path: string, mayReplace: boolean, verifyChecksum: boolean): Load | undefined {
     const { clock, disk, log } = this.services;
     const status = disk.status(path);
-    if (status === undefined) return () => "absent";
+    if (status === undefined) return undefined;
     if (status.isDirectory) throw new DiskFault("open", path, { code: "EISDIR" });
     const file = disk.open(path, "read");
     const keyspace = this.keyspace;
@@ -343,12 +389,12 @@ export class Snapshots {
     this.loading = progress;
     const loader = new SnapshotLoader(keyspace, file, {
       totalBytes: status.bytes,
-      verifyChecksum: this.settings.checksum && this.settings.skipsChecksum !== true,
+      verifyChecksum,
       mayReplace,
       onAuxiliary: (name, value) => this.logAuxiliary(name, value),
     });
     let reportedShare = 0;
-    return (isOver) => {
+    const step = (isOver: () => boolean): boolean => {
       try {
         const isDone = loader.step(isOver);
         progress.loadedBytes = loader.loadedBytes();
@@ -357,7 +403,7 @@ export class Snapshots {
           reportedShare = share;
           log("notice", `Loading ${path}: ${share * 10} %, ${loader.loadedKeys} keys so far`);
         }
-        if (!isDone) return "more";
+        if (!isDone) return false;
       } catch (error) {
         file.close();
         this.loading = undefined;
@@ -365,12 +411,15 @@ export class Snapshots {
       }
       file.close();
       this.loading = undefined;
+      return true;
+    };
+    const report = (): void => {
       const seconds = (clock.monotonicMs() - startMs) / 1000;
       this.lastLoad = { keys: loader.loadedKeys, expired: loader.expiredKeys, seconds };
       log("notice", `Done loading RDB, keys loaded: ${loader.loadedKeys}, keys expired: ${loader.expiredKeys}.`);
       log("notice", `DB loaded from disk: ${seconds.toFixed(3)} seconds`);
-      return "done";
     };
+    return { step, report };
   }
 
   private logAuxiliary(name: string, value: string): void {
