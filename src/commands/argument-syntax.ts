@@ -100,7 +100,7 @@ class SyntaxReader {
   whole(): Argument[] {
     const alternatives = this.alternatives();
     if (this.position !== this.words.length) throw new Error(`"${this.words[this.position]}" is out of place`);
-    return alternatives.length === 1 ? alternatives[0]!.sequence : [oneOf(undefined, alternatives)];
+    return alternatives.length === 1 ? alternatives[0]!.sequence : [oneOf(alternatives[0]!.label, alternatives)];
   }
 
   /** Sequences parted by "|", each with its label, up to a closing sign or the end. */

@@ -1,0 +1,137 @@
+/** SLOWLOG, LATENCY, MEMORY, TIME, ROLE, LOLWUT beside the real redis-server. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type EmbeddedServer, startEverkeyInProcess } from "../../../test/support/everkey.ts";
+import { type Argument, RawClient } from "../../../test/support/raw-client.ts";
+import { startRedis } from "../../../test/support/redis.ts";
+import { createFolder, removeFolder } from "../../../test/support/temp.ts";
+
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let everkey: EmbeddedServer;
+let folder: string;
+let theirs: RawClient;
+let ours: RawClient;
+
+before(async () => {
+  redis = await startRedis();
+  folder = createFolder("server");
+  everkey = await startEverkeyInProcess(folder, { "enable-debug-command": "yes" });
+  theirs = await redis.connect();
+  ours = await RawClient.connect(everkey.port);
+});
+
+after(async () => {
+  theirs.close();
+  ours.close();
+  await everkey.close();
+  await redis.stop();
+  removeFolder(folder);
+});
+
+async function both(...args: Argument[]): Promise<readonly [ours: string, theirs: string]> {
+  const [own, real] = await Promise.all([ours.call(...args), theirs.call(...args)]);
+  return [own?.toString("latin1") ?? "(closed)", real?.toString("latin1") ?? "(closed)"];
+}
+
+async function equalAll(lines: readonly string[]): Promise<void> {
+  for (const words of lines) {
+    const [own, real] = await both(...words.split(" "));
+    assert.equal(own, real, words);
+  }
+}
+
+test("errors, help and empty answers are the real server's, in both protocols", async () => {
+  for (const protocol of [2, 3]) {
+    await both("HELLO", protocol);
+    await equalAll([
+      "SET k value",
+      "SLOWLOG",
+      "SLOWLOG NOSUCH",
+      "SLOWLOG HELP",
+      "SLOWLOG RESET",
+      "SLOWLOG LEN",
+      "SLOWLOG GET",
+      "SLOWLOG GET x",
+      "SLOWLOG GET -2",
+      "SLOWLOG GET 1 2",
+      "SLOWLOG LEN 1",
+      "LATENCY",
+      "LATENCY NOSUCH",
+      "LATENCY HELP",
+      "LATENCY RESET",
+      "LATENCY RESET x y",
+      "LATENCY LATEST",
+      "LATENCY HISTORY",
+      "LATENCY HISTORY nosuch",
+      "LATENCY GRAPH nosuch",
+      "MEMORY",
+      "MEMORY NOSUCH",
+      "MEMORY HELP",
+      "MEMORY PURGE",
+      "MEMORY USAGE",
+      "MEMORY USAGE none",
+      "MEMORY USAGE k NOSUCH",
+      "MEMORY USAGE k SAMPLES",
+      "MEMORY USAGE k SAMPLES x",
+      "MEMORY USAGE k SAMPLES -1",
+      "ROLE",
+      "ROLE x",
+      "TIME x",
+      "LOLWUT VERSION x",
+    ]);
+  }
+  await both("HELLO", 2);
+});
+
+test("SLOWLOG keeps what the real server keeps, long arguments cut alike", async () => {
+  await both("CONFIG", "SET", "slowlog-log-slower-than", 0);
+  await both("SLOWLOG", "RESET");
+  await both("SET", "long", "x".repeat(200));
+  await both("DEL", ...Array.from({ length: 40 }, (_, index) => `key${index}`));
+  await both("CONFIG", "SET", "slowlog-log-slower-than", -1);
+  const words = async (client: RawClient): Promise<unknown> =>
+    ((await client.ask("SLOWLOG", "GET", -1)) as unknown[][]).map((entry) => entry[3]);
+  const kept = await words(ours);
+  assert.deepEqual(kept, await words(theirs));
+  assert.equal((kept as unknown[]).length, 3);
+});
+
+test("MEMORY STATS has the names of the real server's, and types that fit", async () => {
+  await both("SET", "k", "v");
+  const names = async (client: RawClient): Promise<unknown[]> =>
+    ((await client.ask("MEMORY", "STATS")) as unknown[]).filter((_, index) => index % 2 === 0);
+  assert.deepEqual(await names(ours), await names(theirs));
+});
+
+test("MEMORY USAGE grows with the value and is at least as long", async () => {
+  let before = 0;
+  for (const length of [0, 10, 100, 1000, 100_000]) {
+    await ours.ask("SET", "k", "x".repeat(length));
+    const bytes = Number(await ours.ask("MEMORY", "USAGE", "k"));
+    assert.ok(bytes > length && bytes > before, `${bytes} for ${length}`);
+    before = bytes;
+  }
+});
+
+test("LATENCY tells of a command that took long, by its kind", async () => {
+  await ours.ask("CONFIG", "SET", "latency-monitor-threshold", 10);
+  await ours.ask("DEBUG", "SLEEP", "0.02");
+  const latest = (await ours.ask("LATENCY", "LATEST")) as [string, number, number, number][];
+  const command = latest.find(([name]) => name === "command");
+  assert.ok(command !== undefined && command[2] >= 20 && command[3] >= command[2]);
+  const history = (await ours.ask("LATENCY", "HISTORY", "command")) as unknown[];
+  assert.ok(history.length >= 1);
+  assert.match(String(await ours.ask("LATENCY", "GRAPH", "command")), /^command - high \d+ ms, low \d+ ms/);
+  assert.match(String(await ours.ask("LATENCY", "DOCTOR")), /command: \d+ delays/);
+  await ours.ask("CONFIG", "SET", "latency-monitor-threshold", 0);
+  await ours.ask("LATENCY", "RESET");
+  assert.match(String(await ours.ask("LATENCY", "DOCTOR")), /latency-monitor-threshold is 0/);
+});
+
+test("TIME is two numbers as text, LOLWUT a picture with the version", async () => {
+  const [seconds, microseconds] = (await ours.ask("TIME")) as [string, string];
+  assert.match(seconds, /^\d{10}$/);
+  assert.ok(Number(microseconds) >= 0 && Number(microseconds) < 1_000_000);
+  assert.match(String(await ours.ask("LOLWUT", "VERSION", 5)), /Redis ver\. 7\.2\.4\n$/);
+});
