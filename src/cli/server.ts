@@ -13,7 +13,8 @@ import { Config } from "../server/config/config.ts";
 import { readConfiguration } from "../server/config/parser.ts";
 import { nodeHost } from "../server/host/node-host.ts";
 import { Log } from "../server/log.ts";
-import { Server, StartFailure } from "../server/server.ts";
+import { Server } from "../server/server.ts";
+import { StartFailure } from "../server/start-failure.ts";
 import { EVERKEY_VERSION, REDIS_VERSION } from "../server/version.ts";
 import { parseServerArguments, type ServerStart } from "./server-arguments.ts";
 
@@ -35,9 +36,10 @@ export async function runServer(words: readonly string[]): Promise<void> {
 async function start(parsed: ServerStart): Promise<void> {
   const host = nodeHost();
   const config = new Config({ workingDirectory: process.cwd() });
+  const input = parsed.readsStandardInput ? readFileSync(0, "latin1") : undefined;
   const failure = readConfiguration(config, host.disk, {
     ...(parsed.file === undefined ? {} : { file: parsed.file }),
-    ...(parsed.readsStandardInput ? { standardInput: readFileSync(0, "latin1") } : {}),
+    ...(input === undefined ? {} : { standardInput: input }),
     commandLine: parsed.directives,
     version: EVERKEY_VERSION,
   });
@@ -47,7 +49,7 @@ async function start(parsed: ServerStart): Promise<void> {
     return;
   }
   if (config.boolean("daemonize") && process.env.EVERKEY_DAEMON !== "1") {
-    startInBackground(parsed);
+    startInBackground(parsed, input);
     return;
   }
   const log = new Log(host.clock, host.disk, host.processId, (text) => process.stdout.write(text));
@@ -70,6 +72,8 @@ async function start(parsed: ServerStart): Promise<void> {
       preparesBackground: true,
       onExit: (code) => exit(code, pidFile),
     });
+    reportCrashes(config, log, () => pidFile);
+    setTitle(config, file);
     pidFile = writePidFile(config, log);
     takeSignals(server);
     await server.start();
@@ -139,14 +143,53 @@ function writePidFile(config: Config, log: Log): string {
 }
 
 /** The same command again, detached, without this terminal. */
-function startInBackground(parsed: ServerStart): void {
+function startInBackground(parsed: ServerStart, input: string | undefined): void {
   const words = parsed.file === undefined ? [] : [parsed.file];
+  if (input !== undefined) words.push("-");
   const child = spawn(
     process.execPath,
     [...process.execArgv, process.argv[1]!, "server", ...words, ...parsed.directives],
-    { detached: true, stdio: "ignore", env: { ...process.env, EVERKEY_DAEMON: "1" } },
+    {
+      detached: true,
+      stdio: [input === undefined ? "ignore" : "pipe", "ignore", "ignore"],
+      env: { ...process.env, EVERKEY_DAEMON: "1" },
+    },
   );
+  child.stdin?.end(input, "latin1");
   child.unref();
+}
+
+/** What `ps` shows: proc-title-template with its fields filled in. */
+function setTitle(config: Config, file: string | undefined): void {
+  if (!config.boolean("set-proc-title")) return;
+  const port = config.integer("port");
+  const fields: Record<string, string> = {
+    title: "everkey server",
+    "listen-addr": port === 0 ? config.utf8("unixsocket") : `${config.words("bind")[0] ?? "*"}:${port}`,
+    "server-mode": "",
+    port: String(port),
+    "tls-port": "0",
+    unixsocket: config.utf8("unixsocket"),
+    "config-file": file ?? "",
+  };
+  process.title = config
+    .utf8("proc-title-template")
+    .replace(/\{([a-z-]+)\}/g, (whole, name: string) => fields[name] ?? whole)
+    .trim();
+}
+
+/** A bug of ours ends the process: its report goes to the log first, for whoever has to find it. */
+function reportCrashes(config: Config, log: Log, pidFile: () => string): void {
+  const report = (error: unknown): void => {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log.write("warning", "=== EVERKEY BUG REPORT START: please open an issue with the lines up to END ===");
+    if (config.boolean("crash-log-enabled"))
+      log.write("warning", `Everkey ${EVERKEY_VERSION}, Node ${process.version}\n${stack}`);
+    log.write("warning", "=== EVERKEY BUG REPORT END. The data on disk is as the last snapshot left it. ===");
+    exit(1, pidFile());
+  };
+  process.on("uncaughtException", report);
+  process.on("unhandledRejection", report);
 }
 
 function takeSignals(server: Server): void {

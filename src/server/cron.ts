@@ -1,7 +1,7 @@
 /**
  * Cron: the work that nobody asks for, in small pieces.
  *
- *      tick, ten times a second   time, save points, client limits, memory peak
+ *      tick, `hz` times a second    time, save points, client limits, memory peak
  *      slice, after the events    expiry, table growth, reclaim of what was flushed: SLICE_MS at a time, as long as
  *      that wait are served       there is something to do and the share of time allows
  *
@@ -12,7 +12,6 @@
 import type { Timer } from "../core/host.ts";
 import type { Server } from "./server.ts";
 
-const TICK_MS = 100;
 const SLICE_MS = 1;
 /** As Redis: a quarter of the time may go to keys that expire. */
 const WORK_SHARE = 0.25;
@@ -24,7 +23,10 @@ export class Cron {
   tickCount: number;
   /** Milliseconds that went to expiry so far. */
   expiryMs: number;
+  /** activerehashing: tables go on growing and shrinking while nobody writes. */
+  advancesTables: boolean;
   private readonly server: Server;
+  private tickMs: number;
   private timer: Timer | undefined;
   private isStopped: boolean;
   private hasSlice: boolean;
@@ -34,11 +36,18 @@ export class Cron {
   constructor(server: Server) {
     this.tickCount = 0;
     this.expiryMs = 0;
+    this.advancesTables = true;
     this.server = server;
+    this.tickMs = 100;
     this.timer = undefined;
     this.isStopped = false;
     this.hasSlice = false;
     this.budgetMs = 0;
+  }
+
+  /** `hz`: ticks per second. */
+  setRate(perSecond: number): void {
+    this.tickMs = 1000 / perSecond;
   }
 
   start(): void {
@@ -52,7 +61,7 @@ export class Cron {
 
   private plan(): void {
     if (this.isStopped) return;
-    this.timer = this.server.host.clock.after(TICK_MS, () => {
+    this.timer = this.server.host.clock.after(this.tickMs, () => {
       this.tick();
       this.plan();
     });
@@ -68,7 +77,7 @@ export class Cron {
     this.server.rates.sample(host.clock.monotonicMs(), this.server.dispatcher.statistics);
     if (!this.server.isCronPaused) snapshots.checkSavePoints();
     this.server.updateMisconfiguration();
-    this.budgetMs = TICK_MS * WORK_SHARE;
+    this.budgetMs = this.tickMs * WORK_SHARE;
     if (keyspace.pendingReclaims() > 0 || !this.server.isCronPaused) this.planSlice();
   }
 
@@ -108,7 +117,7 @@ export class Cron {
       if (keyspace.tables.snapshotId !== 0) return hasMore;
     }
     if (keyspace.pendingReclaims() > 0) hasMore = true;
-    if (!isOver() && this.advanceTables()) hasMore = true;
+    if (this.advancesTables && !isOver() && this.advanceTables()) hasMore = true;
     this.budgetMs -= clock.monotonicMs() - startMs;
     return hasMore && this.budgetMs > 0;
   }

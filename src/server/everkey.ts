@@ -13,7 +13,8 @@ import { Config } from "./config/config.ts";
 import { readConfiguration } from "./config/parser.ts";
 import { nodeHost } from "./host/node-host.ts";
 import { Log } from "./log.ts";
-import { Server, StartFailure } from "./server.ts";
+import { Server } from "./server.ts";
+import { StartFailure } from "./start-failure.ts";
 import { EVERKEY_VERSION } from "./version.ts";
 
 /** Directives of redis.conf by name; arrays for those that take several words or stand several times (save, bind). */

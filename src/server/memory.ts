@@ -4,7 +4,7 @@
  *      used = cells of the arena in use + buffers of clients          maxmemory is compared with this
  *
  *  I1  `used` costs two additions: it is read before every command while maxmemory is set.
- *  I2  Making room takes at most SLICE_MS; what remains is evicted in the turns that follow, and commands go on
+ *  I2  Making room takes at most the slice that maxmemory-eviction-tenacity allows, half a millisecond by default; what remains is evicted in the turns that follow, and commands go on
  *      meanwhile as long as there is something left to evict.
  *
  * JavaScript's own heap is not counted: it does not grow with the data, and INFO everkey shows it.
@@ -14,7 +14,11 @@ import type { Clock } from "../core/host.ts";
 import type { Eviction } from "../store/keyspace/eviction.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
 
-const SLICE_MS = 1;
+/** Milliseconds that making room takes at the usual tenacity of 10, and by what each step above that multiplies it. */
+const SLICE_MS = 0.5;
+const TENACITY_USUAL = 10;
+const TENACITY_MAX = 100;
+const TENACITY_GROWTH = 1.15;
 const KEYS_PER_CHECK = 16;
 
 export class Memory {
@@ -28,10 +32,13 @@ export class Memory {
   /** Milliseconds in all for which the limit was exceeded, and since when it is (monotonic ms, 0 when it is not). */
   exceededMs: number;
   exceededSinceMs: number;
+  /** Told how long each round of eviction took, ms. */
+  onEviction: ((durationMs: number) => void) | undefined;
   private readonly keyspace: Keyspace;
   private readonly eviction: Eviction;
   private readonly clock: Clock;
   private isEvicting: boolean;
+  private sliceMs: number;
 
   constructor(keyspace: Keyspace, eviction: Eviction, clock: Clock) {
     this.limitBytes = 0;
@@ -40,10 +47,19 @@ export class Memory {
     this.clientBytes = 0;
     this.exceededMs = 0;
     this.exceededSinceMs = 0;
+    this.onEviction = undefined;
     this.keyspace = keyspace;
     this.eviction = eviction;
     this.clock = clock;
     this.isEvicting = false;
+    this.sliceMs = SLICE_MS;
+  }
+
+  /** maxmemory-eviction-tenacity, 0 to 100: 0 evicts least at a time, 100 until the limit is kept. */
+  setTenacity(tenacity: number): void {
+    if (tenacity >= TENACITY_MAX) this.sliceMs = Number.POSITIVE_INFINITY;
+    else if (tenacity <= TENACITY_USUAL) this.sliceMs = (SLICE_MS * tenacity) / TENACITY_USUAL;
+    else this.sliceMs = SLICE_MS * TENACITY_GROWTH ** (tenacity - TENACITY_USUAL);
   }
 
   usedBytes(): number {
@@ -62,10 +78,16 @@ export class Memory {
 
   private evict(): boolean {
     const startMs = this.clock.monotonicMs();
+    const hasRoom = this.evictFrom(startMs);
+    this.onEviction?.(this.clock.monotonicMs() - startMs);
+    return hasRoom;
+  }
+
+  private evictFrom(startMs: number): boolean {
     if (this.exceededSinceMs === 0) this.exceededSinceMs = startMs;
     for (let count = 1; this.usedBytes() > this.limitBytes; count++) {
       if (!this.eviction.evictOne()) return false;
-      if (count % KEYS_PER_CHECK === 0 && this.clock.monotonicMs() - startMs > SLICE_MS) {
+      if (count % KEYS_PER_CHECK === 0 && this.clock.monotonicMs() - startMs > this.sliceMs) {
         this.evictLater();
         return true;
       }

@@ -39,7 +39,9 @@ import { Memory } from "./memory.ts";
 import { Rates } from "./rates.ts";
 import { Shutdown } from "./shutdown.ts";
 import { SlowLog } from "./slow-log.ts";
+import { StartFailure } from "./start-failure.ts";
 import { REDIS_VERSION } from "./version.ts";
+import { WallClock } from "./wall-clock.ts";
 import { wireConfiguration } from "./wiring.ts";
 
 export interface ServerOptions {
@@ -54,11 +56,6 @@ export interface ServerOptions {
   readonly preparesBackground?: boolean;
   /** Called when the server has shut down by itself (SHUTDOWN), after everything is closed. */
   readonly onExit?: (code: number) => void;
-}
-
-/** A start that cannot go on; the message says what, where and what to do. */
-export class StartFailure extends Error {
-  override name = "StartFailure";
 }
 
 export class Server {
@@ -86,6 +83,7 @@ export class Server {
   readonly reader: RequestReader;
   readonly rates: Rates;
   readonly latency: LatencyMonitor;
+  readonly wallClock: WallClock;
   /** DEBUG PAUSE-CRON: save points and expiry wait. */
   isCronPaused: boolean;
   private readonly choosesPort: boolean;
@@ -146,6 +144,8 @@ export class Server {
     this.cron = new Cron(this);
     this.rates = new Rates();
     this.latency = new LatencyMonitor(() => host.clock.nowMs());
+    this.memory.onEviction = (durationMs) => this.latency.add("eviction-cycle", durationMs);
+    this.wallClock = new WallClock(host.clock);
     this.isCronPaused = false;
     this.choosesPort = options.choosesPort ?? false;
     this.preparesBackground = options.preparesBackground ?? false;

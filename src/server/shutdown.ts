@@ -52,10 +52,12 @@ export class Shutdown {
     return true;
   }
 
-  /** A signal asks to end. The second one ends without waiting for anything. */
-  async onSignal(name: string): Promise<void> {
+  /** A signal asks to end; shutdown-on-sigterm and shutdown-on-sigint say how. */
+  async onSignal(name: "SIGTERM" | "SIGINT"): Promise<void> {
     this.server.log.write("warning", `Received ${name} scheduling shutdown...`);
-    if (this.prepare({ saving: "default", isForced: false })) await this.finish(0);
+    const words = this.server.config.words(`shutdown-on-${name.toLowerCase()}`);
+    const saving = words.includes("save") ? "always" : words.includes("nosave") ? "never" : "default";
+    if (this.prepare({ saving, isForced: words.includes("force") })) await this.finish(0);
     else
       this.server.log.write("warning", "Errors trying to shut down the server. Check the logs for more information.");
   }

@@ -9,12 +9,14 @@ import { EVICTION_POLICIES, type EvictionPolicy } from "../store/keyspace/evicti
 import { directoryCheck } from "./config/checks.ts";
 import type { LogLevel } from "./log.ts";
 import type { Server } from "./server.ts";
+import { StartFailure } from "./start-failure.ts";
 
 export function wireConfiguration(server: Server): void {
   wireSession(server);
   wireMemory(server);
   wireSnapshots(server);
   wireLogs(server);
+  wireCron(server);
   wireListening(server);
 }
 
@@ -56,7 +58,13 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
     const mode = config.text(`enable-${container}-command`);
     return mode === "yes" || (mode === "local" && client.connection.isLocal);
   };
-  for (const [from, to] of config.lines("rename-command")) commands.rename(from!, to!);
+  for (const [from, to] of config.lines("rename-command")) {
+    if (!commands.rename(from!, to!)) {
+      throw new StartFailure(
+        `rename-command: there is no command "${from}" to be renamed. Correct or remove the line.`,
+      );
+    }
+  }
 }
 
 function wireMemory({ config, memory, eviction, keyspace, session, expiry }: Server): void {
@@ -74,6 +82,7 @@ function wireMemory({ config, memory, eviction, keyspace, session, expiry }: Ser
   config.followInteger("maxmemory-samples", (count) => {
     eviction.samples = count;
   });
+  config.followInteger("maxmemory-eviction-tenacity", (tenacity) => memory.setTenacity(tenacity));
   config.followInteger("lfu-log-factor", (factor) => {
     keyspace.clock.logFactor = factor;
   });
@@ -118,6 +127,13 @@ function wireLogs({ config, log, slowLog }: Server): void {
   config.followInteger("slowlog-max-len", (count) => {
     slowLog.lengthMax = count;
     slowLog.trim();
+  });
+}
+
+function wireCron({ config, cron }: Server): void {
+  config.followInteger("hz", (perSecond) => cron.setRate(perSecond));
+  config.followBoolean("activerehashing", (isOn) => {
+    cron.advancesTables = isOn;
   });
 }
 

@@ -98,6 +98,11 @@ export const NO_MODULES = "Modules are native code for another program; they can
 export const NO_AFFINITY = "Node offers no way to bind threads to processors; use taskset or the service manager.";
 export const NO_SYSLOG = "There is no syslog writer; let the service manager collect standard output.";
 
+export const LATER_TYPES = "Only strings are held by this version; the encodings of the other types come with them.";
+export const LATER_PUBSUB = "Publishing and subscribing are not part of this version yet.";
+export const LATER_HISTOGRAM = "Latency histograms are not part of this version yet.";
+export const ALWAYS_LAZY = "Freeing never holds the server: it is done at once at constant cost, or in slices.";
+
 /** Builds one entry; the helpers below name the kinds. */
 export function directive(
   kind: Kind,

@@ -1,6 +1,7 @@
 /** The directives of memory: the limit, eviction, lazy freeing, defragmentation, encodings. Form: see directive.ts. */
 
 import {
+  ALWAYS_LAZY,
   boolean,
   choice,
   type Directive,
@@ -8,6 +9,7 @@ import {
   INT_MIN,
   integer,
   LATER_REPLICATION,
+  LATER_TYPES,
   LONG_MAX,
   memory,
   NO_JEMALLOC,
@@ -37,11 +39,13 @@ export const MEMORY_DIRECTIVES: readonly Directive[] = [
   integer("active-expire-effort", 1, 1, 10, "How much time the search for expired keys may take, 1 to 10."),
   integer("lfu-log-factor", 10, 0, INT_MAX, "How many hits raise a key's frequency counter."),
   integer("lfu-decay-time", 1, 0, INT_MAX, "Minutes after which that counter falls by one."),
-  boolean("lazyfree-lazy-eviction", "no", "Evicted values are freed in slices."),
-  boolean("lazyfree-lazy-expire", "no", "Expired values are freed in slices."),
-  boolean("lazyfree-lazy-server-del", "no", "Overwritten values are freed in slices."),
-  boolean("lazyfree-lazy-user-del", "no", "DEL frees as UNLINK does."),
-  boolean("lazyfree-lazy-user-flush", "no", "FLUSHALL and FLUSHDB mean ASYNC when neither word is given."),
+  boolean("lazyfree-lazy-eviction", "no", "Evicted values are freed in slices.", { effect: ALWAYS_LAZY }),
+  boolean("lazyfree-lazy-expire", "no", "Expired values are freed in slices.", { effect: ALWAYS_LAZY }),
+  boolean("lazyfree-lazy-server-del", "no", "Overwritten values are freed in slices.", { effect: ALWAYS_LAZY }),
+  boolean("lazyfree-lazy-user-del", "no", "DEL frees as UNLINK does.", { effect: ALWAYS_LAZY }),
+  boolean("lazyfree-lazy-user-flush", "no", "FLUSHALL and FLUSHDB mean ASYNC when neither word is given.", {
+    effect: ALWAYS_LAZY,
+  }),
   boolean("activerehashing", "yes", "Hash tables also grow and shrink while the server is idle."),
   boolean("jemalloc-bg-thread", "yes", "Lets jemalloc clean up in a thread.", { effect: NO_JEMALLOC }),
   boolean("activedefrag", "no", "Moves values together to give memory back.", {
@@ -68,24 +72,41 @@ export const MEMORY_DIRECTIVES: readonly Directive[] = [
   // ---- encodings ----
   integer("hash-max-listpack-entries", 512, 0, LONG_MAX, "Fields up to which a hash is one listpack.", {
     alias: "hash-max-ziplist-entries",
+    effect: LATER_TYPES,
   }),
   memory("hash-max-listpack-value", 64, 0, LONG_MAX, "Longest field or value in such a hash, in bytes.", {
     alias: "hash-max-ziplist-value",
+    effect: LATER_TYPES,
   }),
   integer("list-max-listpack-size", -2, INT_MIN, INT_MAX, "Elements of a list's node, or -1 to -5 for 4 to 64 kb.", {
     alias: "list-max-ziplist-size",
+    effect: LATER_TYPES,
   }),
-  integer("list-compress-depth", 0, 0, INT_MAX, "Nodes at each end of a list that stay uncompressed; 0 all."),
-  integer("set-max-intset-entries", 512, 0, LONG_MAX, "Members up to which a set of integers is one intset."),
-  integer("set-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a set is one listpack."),
-  integer("set-max-listpack-value", 64, 0, LONG_MAX, "Longest member in such a set, in bytes."),
+  integer("list-compress-depth", 0, 0, INT_MAX, "Nodes at each end of a list that stay uncompressed; 0 all.", {
+    effect: LATER_TYPES,
+  }),
+  integer("set-max-intset-entries", 512, 0, LONG_MAX, "Members up to which a set of integers is one intset.", {
+    effect: LATER_TYPES,
+  }),
+  integer("set-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a set is one listpack.", {
+    effect: LATER_TYPES,
+  }),
+  integer("set-max-listpack-value", 64, 0, LONG_MAX, "Longest member in such a set, in bytes.", {
+    effect: LATER_TYPES,
+  }),
   integer("zset-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a sorted set is one listpack.", {
     alias: "zset-max-ziplist-entries",
+    effect: LATER_TYPES,
   }),
   memory("zset-max-listpack-value", 64, 0, LONG_MAX, "Longest member in such a sorted set, in bytes.", {
     alias: "zset-max-ziplist-value",
+    effect: LATER_TYPES,
   }),
-  memory("hll-sparse-max-bytes", 3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog is sparse."),
-  memory("stream-node-max-bytes", 4096, 0, LONG_MAX, "Bytes of a stream's node; 0 no limit."),
-  integer("stream-node-max-entries", 100, 0, LONG_MAX, "Entries of a stream's node; 0 no limit."),
+  memory("hll-sparse-max-bytes", 3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog is sparse.", {
+    effect: LATER_TYPES,
+  }),
+  memory("stream-node-max-bytes", 4096, 0, LONG_MAX, "Bytes of a stream's node; 0 no limit.", { effect: LATER_TYPES }),
+  integer("stream-node-max-entries", 100, 0, LONG_MAX, "Entries of a stream's node; 0 no limit.", {
+    effect: LATER_TYPES,
+  }),
 ];

@@ -9,6 +9,7 @@ import {
   INT_MIN,
   integer,
   LATER_AOF,
+  LATER_REPLICATION,
   LONG_MAX,
   memory,
   text,
@@ -43,15 +44,17 @@ export const PERSISTENCE_DIRECTIVES: readonly Directive[] = [
   boolean("rdbchecksum", "yes", "Ends a snapshot with a checksum and verifies it on loading.", { immutable: true }),
   boolean("stop-writes-on-bgsave-error", "yes", "Refuses writes after a snapshot could not be written."),
   boolean("rdb-save-incremental-fsync", "yes", "Hands a snapshot to the disk piece by piece."),
-  boolean("rdb-del-sync-files", "no", "Removes snapshots that only served replication."),
+  boolean("rdb-del-sync-files", "no", "Removes snapshots that only served replication.", { effect: LATER_REPLICATION }),
   choice("sanitize-dump-payload", "no", ["no", "yes", "clients"], "How deeply RESTORE and loading check a value.", {
     effect: "Every value is checked completely, whatever is set.",
   }),
   integer("rdb-key-save-delay", 0, INT_MIN, INT_MAX, "Microseconds to wait after each saved key, for tests.", {
     hidden: true,
+    effect: "Tests use a disk that they slow down themselves.",
   }),
   integer("key-load-delay", 0, INT_MIN, INT_MAX, "Microseconds to wait after each loaded key, for tests.", {
     hidden: true,
+    effect: "Tests use a disk that they slow down themselves.",
   }),
   integer(
     "loading-process-events-interval-bytes",

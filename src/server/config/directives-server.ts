@@ -9,9 +9,13 @@ import {
   INT_MAX,
   integer,
   LATER_ACL,
+  LATER_HISTOGRAM,
+  LATER_PUBSUB,
+  LATER_REPLICATION,
   LATER_SCRIPTING,
   LATER_TLS,
   LATER_TRACKING,
+  LATER_TYPES,
   LONG_MAX,
   lines,
   memory,
@@ -132,21 +136,26 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   boolean("daemonize", "no", "Goes to the background after the start.", { immutable: true }),
   choice("supervised", "no", ["upstart", "systemd", "auto", "no"], "Tells the service manager about readiness.", {
     immutable: true,
+    effect: "Run it as a simple service, without daemonize; readiness is the line Ready to accept connections.",
   }),
   text("pidfile", "", "File that holds the process number while the server runs.", { immutable: true }),
   integer("databases", 16, 1, INT_MAX, "Number of databases for SELECT.", { immutable: true }),
   integer("hz", 10, 0, INT_MAX, "Rounds of background work per second, 1 to 500.", {
     clamp: { minimum: 1n, maximum: 500n },
   }),
-  boolean("dynamic-hz", "yes", "More rounds per second while many clients are connected."),
+  boolean("dynamic-hz", "yes", "More rounds per second while many clients are connected.", {
+    effect: "A round looks at a share of the clients, so that its cost does not grow with their number.",
+  }),
   boolean("set-proc-title", "yes", "Shows the address in the list of processes.", { immutable: true }),
   text("proc-title-template", "{title} {listen-addr} {server-mode}", "How that title is built.", {
     check: checkTitle,
   }),
-  text("locale-collate", "", "Language whose order SORT ALPHA follows.", { keepsEmpty: true }),
+  text("locale-collate", "", "Language whose order SORT ALPHA follows.", { keepsEmpty: true, effect: LATER_TYPES }),
   choices("shutdown-on-sigint", SHUTDOWN, "What SIGINT does, in the words of SHUTDOWN."),
   choices("shutdown-on-sigterm", SHUTDOWN, "What SIGTERM does, in the words of SHUTDOWN."),
-  integer("shutdown-timeout", 10, 0, INT_MAX, "Seconds that a shutdown waits for replicas."),
+  integer("shutdown-timeout", 10, 0, INT_MAX, "Seconds that a shutdown waits for replicas.", {
+    effect: LATER_REPLICATION,
+  }),
   integer("io-threads", 1, 1, 128, "Threads that read and write sockets.", {
     immutable: true,
     effect: "Requests are read and answered by one event loop, which does not need them.",
@@ -228,14 +237,17 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   ),
   integer("slowlog-max-len", 128, 0, LONG_MAX, "Entries that SLOWLOG keeps."),
   integer("latency-monitor-threshold", 0, 0, LONG_MAX, "Milliseconds from which LATENCY keeps an event; 0 none."),
-  boolean("latency-tracking", "yes", "Keeps a distribution of each command's latency."),
+  boolean("latency-tracking", "yes", "Keeps a distribution of each command's latency.", { effect: LATER_HISTOGRAM }),
   directive(
     { type: "percentiles" },
     "latency-tracking-info-percentiles",
     "50 99 99.9",
     "Percentiles that INFO latencystats shows.",
+    { effect: LATER_HISTOGRAM },
   ),
-  directive({ type: "events" }, "notify-keyspace-events", "", "Kinds of keyspace events that are published."),
+  directive({ type: "events" }, "notify-keyspace-events", "", "Kinds of keyspace events that are published.", {
+    effect: LATER_PUBSUB,
+  }),
   // ---- scripts ----
   integer("busy-reply-threshold", 5000, 0, LONG_MAX, "Milliseconds after which a script's clients get BUSY.", {
     alias: "lua-time-limit",
