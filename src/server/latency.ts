@@ -4,6 +4,7 @@
  *      "command"        a command that is not flagged fast          each event: the worst of each second,
  *      "fast-command"   one that is                                 SAMPLE_MAX seconds, oldest first
  *      "expire-cycle"   a slice of active expiry
+ *      "eviction-cycle" a round of making room
  *
  *  I1  Nothing below `thresholdMs` is kept; a threshold of 0 keeps nothing.
  *  I2  At most one sample per event and second: the worst.

@@ -9,6 +9,8 @@ interface Sample {
   readonly commands: number;
   readonly inputBytes: number;
   readonly outputBytes: number;
+  readonly turns: number;
+  readonly turnsUs: number;
 }
 
 export class Rates {
@@ -23,8 +25,8 @@ export class Rates {
     const newest = this.samples[this.samples.length - 1];
     // CONFIG RESETSTAT set the counters back: earlier samples say nothing any more.
     if (newest !== undefined && newest.inputBytes > statistics.inputBytes) this.samples = [];
-    const { commands, inputBytes, outputBytes } = statistics;
-    this.samples.push({ monotonicMs, commands, inputBytes, outputBytes });
+    const { commands, inputBytes, outputBytes, readEvents: turns, turnsUs } = statistics;
+    this.samples.push({ monotonicMs, commands, inputBytes, outputBytes, turns, turnsUs });
     if (this.samples.length > SAMPLE_COUNT) this.samples.shift();
   }
 
@@ -38,6 +40,17 @@ export class Rates {
 
   get outputKbps(): number {
     return this.perSecond((sample) => sample.outputBytes) / 1024;
+  }
+
+  /** Turns of clients per second. */
+  get turns(): number {
+    return Math.round(this.perSecond((sample) => sample.turns));
+  }
+
+  /** Mean duration of a turn, microseconds. */
+  get turnUs(): number {
+    const turns = this.perSecond((sample) => sample.turns);
+    return turns === 0 ? 0 : Math.round(this.perSecond((sample) => sample.turnsUs) / turns);
   }
 
   private perSecond(counter: (sample: Sample) => number): number {

@@ -54,6 +54,8 @@ export class SessionStatistics {
   outputBufferLimitDisconnections = 0;
   evictedClients = 0;
   longestTurnUs = 0;
+  /** Microseconds of all turns. */
+  turnsUs = 0;
   /** Error replies by their code. */
   readonly errors = new Map<string, number>();
 }
@@ -224,7 +226,9 @@ export class Dispatcher {
   private endTurn(client: Client, startMs: number): void {
     const endMs = this.closeRun(client);
     const microseconds = (endMs - startMs) * 1000;
-    if (microseconds > this.statistics.longestTurnUs) this.statistics.longestTurnUs = microseconds;
+    const statistics = this.statistics;
+    statistics.turnsUs += microseconds;
+    if (microseconds > statistics.longestTurnUs) statistics.longestTurnUs = microseconds;
     this.flush(client);
     this.hooks.afterTurn(client);
   }

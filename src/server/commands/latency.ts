@@ -167,6 +167,9 @@ function diagnosis(server: Server): string {
   if (latency.event("expire-cycle") !== undefined) {
     advice.push("Many keys expire at the same time: spread their times to live.");
   }
+  if (latency.event("eviction-cycle") !== undefined) {
+    advice.push("Keys are evicted faster than in passing: raise maxmemory, or write less at once.");
+  }
   return `${lines.join("\n")}\n\n${advice.map((text) => `- ${text}`).join("\n")}\n`;
 }
 

@@ -52,11 +52,11 @@ function info(server: Server, { request, reply }: CommandContext): void {
 
 /** TIME */
 function time(server: Server, { reply }: CommandContext): void {
-  const nowMs = server.host.clock.nowMs();
-  const seconds = Math.floor(nowMs / 1000);
+  const nowUs = server.wallClock.nowUs();
+  const seconds = Math.floor(nowUs / 1e6);
   reply.array(2);
   reply.bulkText(String(seconds));
-  reply.bulkText(String((nowMs - seconds * 1000) * 1000));
+  reply.bulkText(String(nowUs - seconds * 1e6));
 }
 
 /** ROLE: a primary, its offset, its replicas. */

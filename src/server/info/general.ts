@@ -24,7 +24,7 @@ export function serverFields(server: Server): InfoFields {
     ["process_supervised", config.text("supervised")],
     ["run_id", server.runId],
     ["tcp_port", server.port],
-    ["server_time_usec", nowMs * 1000],
+    ["server_time_usec", server.wallClock.nowUs()],
     ["uptime_in_seconds", uptimeSeconds],
     ["uptime_in_days", Math.floor(uptimeSeconds / 86_400)],
     ["hz", config.integer("hz")],

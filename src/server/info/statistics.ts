@@ -65,11 +65,27 @@ export function statisticsFields(server: Server): InfoFields {
     ["io_threaded_writes_processed", 0],
     ["reply_buffer_shrinks", 0],
     ["reply_buffer_expands", 0],
+    // A cycle is a client's turn here: what it sent is read, executed and answered.
+    ["eventloop_cycles", session.readEvents],
+    ["eventloop_duration_sum", Math.round(session.turnsUs)],
+    ["eventloop_duration_cmd_sum", Math.round(commandMicroseconds(server))],
+    ["instantaneous_eventloop_cycles_per_sec", rates.turns],
+    ["instantaneous_eventloop_duration_usec", rates.turnUs],
     ["acl_access_denied_auth", session.errors.get("WRONGPASS") ?? 0],
     ["acl_access_denied_cmd", 0],
     ["acl_access_denied_key", 0],
     ["acl_access_denied_channel", 0],
   ];
+}
+
+/** Microseconds that all commands took together. */
+function commandMicroseconds({ commands }: Server): number {
+  let sum = 0;
+  for (const command of commands.commands) {
+    sum += command.microseconds;
+    for (const subcommand of command.subcommands?.commands ?? []) sum += subcommand.microseconds;
+  }
+  return sum;
 }
 
 export function commandFields({ commands }: Server): InfoFields {
