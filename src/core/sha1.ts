@@ -34,13 +34,12 @@ export class Sha1 {
     for (let offset = 0; offset < wholeBytes; offset += BLOCK_BYTES) this.block(source, start + offset);
     const rest = length - wholeBytes;
     const tail = this.tail;
-    tail.fill(0);
     for (let index = 0; index < rest; index++) tail[index] = source[start + wholeBytes + index]!;
     tail[rest] = 0x80;
     const tailBytes = rest + 9 > BLOCK_BYTES ? 2 * BLOCK_BYTES : BLOCK_BYTES;
-    const view = new DataView(tail.buffer);
-    view.setUint32(tailBytes - 8, Math.floor(length / 0x20000000));
-    view.setUint32(tailBytes - 4, (length * 8) >>> 0);
+    for (let index = rest + 1; index < tailBytes - 8; index++) tail[index] = 0;
+    writeHighFirst(tail, tailBytes - 8, Math.floor(length / 0x20000000));
+    writeHighFirst(tail, tailBytes - 4, length << 3);
     for (let offset = 0; offset < tailBytes; offset += BLOCK_BYTES) this.block(tail, offset);
     for (let index = 0; index < SHA1_BYTES; index++) {
       target[at + index] = state[index >>> 2]! >>> (24 - ((index & 3) << 3));
@@ -62,13 +61,32 @@ export class Sha1 {
     let c = state[2]!;
     let d = state[3]!;
     let e = state[4]!;
-    for (let index = 0; index < 80; index++) {
-      let mixed: number;
-      if (index < 20) mixed = ((b & c) | (~b & d)) + 0x5a827999;
-      else if (index < 40) mixed = (b ^ c ^ d) + 0x6ed9eba1;
-      else if (index < 60) mixed = ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-      else mixed = (b ^ c ^ d) + 0xca62c1d6;
-      const next = (((a << 5) | (a >>> 27)) + mixed + e + schedule[index]!) | 0;
+    for (let index = 0; index < 20; index++) {
+      const next = (((a << 5) | (a >>> 27)) + (d ^ (b & (c ^ d))) + e + 0x5a827999 + schedule[index]!) | 0;
+      e = d;
+      d = c;
+      c = (b << 30) | (b >>> 2);
+      b = a;
+      a = next;
+    }
+    for (let index = 20; index < 40; index++) {
+      const next = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + 0x6ed9eba1 + schedule[index]!) | 0;
+      e = d;
+      d = c;
+      c = (b << 30) | (b >>> 2);
+      b = a;
+      a = next;
+    }
+    for (let index = 40; index < 60; index++) {
+      const next = (((a << 5) | (a >>> 27)) + ((b & c) | (d & (b | c))) + e + 0x8f1bbcdc + schedule[index]!) | 0;
+      e = d;
+      d = c;
+      c = (b << 30) | (b >>> 2);
+      b = a;
+      a = next;
+    }
+    for (let index = 60; index < 80; index++) {
+      const next = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + 0xca62c1d6 + schedule[index]!) | 0;
       e = d;
       d = c;
       c = (b << 30) | (b >>> 2);
@@ -81,4 +99,11 @@ export class Sha1 {
     state[3] = (state[3]! + d) | 0;
     state[4] = (state[4]! + e) | 0;
   }
+}
+
+function writeHighFirst(target: Uint8Array, at: number, value: number): void {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
 }

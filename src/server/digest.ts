@@ -25,11 +25,13 @@ export class Digest {
   readonly state: Uint8Array;
   private readonly sha1: Sha1;
   private readonly scratch: Uint8Array;
+  private readonly word: Uint8Array;
 
   constructor(sha1: Sha1) {
     this.state = new Uint8Array(SHA1_BYTES);
     this.sha1 = sha1;
     this.scratch = new Uint8Array(SHA1_BYTES);
+    this.word = new Uint8Array(4);
   }
 
   reset(): void {
@@ -49,7 +51,12 @@ export class Digest {
 
   /** Mixes a whole number as 4 bytes, highest first. */
   mixWord(value: number): void {
-    this.mix(Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value), 0, 4);
+    const word = this.word;
+    word[0] = value >>> 24;
+    word[1] = value >>> 16;
+    word[2] = value >>> 8;
+    word[3] = value;
+    this.mix(word, 0, 4);
   }
 
   toString(): string {
