@@ -14,6 +14,7 @@ import { globMatch } from "../../core/glob.ts";
 import { NOT_AN_INTEGER, ReplyError } from "../../protocol/errors.ts";
 import { ArenaExhausted } from "../../store/arena/arena.ts";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.ts";
+import { rewriteConfiguration } from "../config/rewrite.ts";
 import { parseMemory } from "../config/values.ts";
 import { digestOfAll } from "../digest.ts";
 import { hexadecimal, type Server } from "../server.ts";
@@ -41,7 +42,7 @@ const NO_RESTART = new ReplyError(
   "ERR DEBUG RESTART and CRASH-AND-RECOVER are refused: the process does not start itself again, use what started it",
 );
 const NO_CLIENT_EVICTION = new ReplyError("ERR maxmemory-clients is disabled.");
-const NO_FORCED_REWRITE = new ReplyError("ERR CONFIG-REWRITE-FORCE-ALL failed: the server runs without a config file");
+const NO_CONFIG_FILE = new ReplyError("ERR CONFIG-REWRITE-FORCE-ALL failed: the server runs without a config file");
 
 const GIGABYTE = 1024n * 1024n * 1024n;
 
@@ -158,8 +159,10 @@ function clientEviction(server: Server, { reply }: CommandContext): void {
 }
 
 function rewriteAll(server: Server, { reply }: CommandContext): void {
-  if (server.configFile === undefined) return reply.error(NO_FORCED_REWRITE);
-  reply.errorText("ERR CONFIG-REWRITE-FORCE-ALL is not supported, use CONFIG REWRITE");
+  if (server.configFile === undefined) return reply.error(NO_CONFIG_FILE);
+  const complaint = rewriteConfiguration(server.config, server.host.disk, server.configFile, undefined, true);
+  if (complaint === undefined) reply.ok();
+  else reply.errorText(`ERR CONFIG-REWRITE-FORCE-ALL failed: ${complaint}`);
 }
 
 function log(server: Server, { request, reply }: CommandContext): void {

@@ -4,6 +4,7 @@ import { Config } from "./config.ts";
 import { MemoryDisk } from "./memory-disk.test.support.ts";
 import { readConfiguration } from "./parser.ts";
 import { rewriteConfiguration, rewrittenText } from "./rewrite.ts";
+import { splitWords } from "./split-words.ts";
 
 const PATH = "/etc/a.conf";
 const OLD = "# mine\nhz 10\nmaxmemory 1gb\nmasterauth old\n";
@@ -31,6 +32,19 @@ test("a rewritten file gives the same values at the next start", () => {
   assert.equal(rewriteConfiguration(config, disk, PATH), undefined);
   const next = started(disk, disk.text(PATH));
   assert.deepEqual(next.get(["*"]), config.get(["*"]));
+});
+
+test("a rewrite of everything has a line for every value and gives the same values at the next start", () => {
+  const config = new Config({ workingDirectory: "/data" });
+  const text = rewrittenText(config, "port 7000\n", undefined, true);
+  assert.match(text, /^maxclients 10000$/m);
+  assert.ok(text.split("\n").length > 150);
+  const again = new Config({ workingDirectory: "/data" });
+  for (const line of text.split("\n")) {
+    const words = splitWords(line) ?? [];
+    if (words.length > 0 && !line.startsWith("#")) assert.equal(again.readLine(words), undefined, line);
+  }
+  assert.deepEqual(again.get(["*"]), config.get(["*"]));
 });
 
 test("rewriting twice changes nothing", () => {

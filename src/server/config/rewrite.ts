@@ -35,12 +35,18 @@ const MEMORY_UNITS = [
 export type UserLines = () => readonly string[] | undefined;
 
 /** Rewrites the file at `path` (UTF-8). Returns what went wrong, undefined when the new file is safely there. */
-export function rewriteConfiguration(config: Config, disk: Disk, path: string, users?: UserLines): Complaint {
+export function rewriteConfiguration(
+  config: Config,
+  disk: Disk,
+  path: string,
+  users?: UserLines,
+  writesAll = false,
+): Complaint {
   const temporary = `${path}.rewrite`;
   let isTemporaryThere = false;
   try {
     const old = disk.status(path) === undefined ? "" : readWhole(disk, path);
-    const bytes = Buffer.from(rewrittenText(config, old, users), "latin1");
+    const bytes = Buffer.from(rewrittenText(config, old, users, writesAll), "latin1");
     const file = disk.open(temporary, "create");
     isTemporaryThere = true;
     try {
@@ -71,12 +77,13 @@ function withoutTemporary(disk: Disk, temporary: string | undefined, reason: str
   }
 }
 
-/** The new file's text for the old one's; one character per byte. */
-export function rewrittenText(config: Config, old: string, users?: UserLines): string {
+/** The new file's text for the old one's; one character per byte. `writesAll`: directives with their defaults, too. */
+export function rewrittenText(config: Config, old: string, users?: UserLines, writesAll = false): string {
   const file = new OldFile(old);
   for (const entry of DIRECTIVES) {
-    const lines = entry.kind.type === "lines" ? userLines(entry, users) : linesOf(entry, config.text(entry.name));
-    if (lines === undefined) continue;
+    const own = entry.kind.type === "lines" ? userLines(entry, users) : linesOf(entry, config.text(entry.name));
+    if (own === undefined) continue;
+    const lines = writesAll ? own.map(({ text }) => ({ text, isNeeded: true })) : own;
     // With fewer places than lines, the needed ones get them; otherwise the next rewrite would move lines (I1).
     const hasPlaces = file.placeCount(entry.name) >= lines.length;
     for (const line of lines) if (hasPlaces || line.isNeeded) file.place(entry.name, line);
