@@ -38,6 +38,8 @@ const SEGMENT_FRAMES_MAX = 1 << SEGMENT_FRAME_SHIFT;
 const SEGMENT_FRAME_MASK = SEGMENT_FRAMES_MAX - 1;
 const FIRST_SEGMENT_FRAMES = 1 << 14;
 const ALIGNMENT_BYTES = 48;
+/** What is kept per frame: state, count, freeCell, fresh, next, previous. */
+const FRAME_METADATA_BYTES = 1 + 4 + 4 + 2 + 4 + 4;
 
 const FREE = 0;
 const RUN_HEAD = 254;
@@ -463,24 +465,21 @@ export class Arena {
     this.segmentFrames.push(size);
   }
 
-  /** Makes room for `frames` frames in all. Only what was touched is copied: the rest stays uncommitted. */
+  /**
+   * Makes room for `frames` frames: for those of the first segment, and later, at once, for all that there can be. They
+   * lie in one buffer, so large that the allocator maps it (smaller ones it would fill with zeros, which takes
+   * milliseconds); what is never touched is never committed. Only what was touched is copied.
+   */
   private growMetadata(frames: number): void {
     if (frames <= this.state.length) return;
-    // From the second segment on, room for twice as many segments, so that copying stays rare.
-    if (this.frontier.length > 0) frames = Math.max(frames, 2 * this.frontier.length * SEGMENT_FRAMES_MAX);
-    // All of them are made before the first takes its place: one that the system refuses leaves everything as it was.
-    const state = this.grown(this.state, new Uint8Array(frames));
-    const count = this.grown(this.count, new Int32Array(frames));
-    const freeCell = this.grown(this.freeCell, new Int32Array(frames));
-    const fresh = this.grown(this.fresh, new Int16Array(frames));
-    const next = this.grown(this.next, new Int32Array(frames));
-    const previous = this.grown(this.previous, new Int32Array(frames));
-    this.state = state;
-    this.count = count;
-    this.freeCell = freeCell;
-    this.fresh = fresh;
-    this.next = next;
-    this.previous = previous;
+    if (this.frontier.length > 0) frames = SEGMENT_MAX * SEGMENT_FRAMES_MAX;
+    const buffer = new ArrayBuffer(frames * FRAME_METADATA_BYTES);
+    this.count = this.grown(this.count, new Int32Array(buffer, 0, frames));
+    this.freeCell = this.grown(this.freeCell, new Int32Array(buffer, frames * 4, frames));
+    this.next = this.grown(this.next, new Int32Array(buffer, frames * 8, frames));
+    this.previous = this.grown(this.previous, new Int32Array(buffer, frames * 12, frames));
+    this.fresh = this.grown(this.fresh, new Int16Array(buffer, frames * 16, frames));
+    this.state = this.grown(this.state, new Uint8Array(buffer, frames * 18, frames));
   }
 
   private grown<View extends Uint8Array | Int16Array | Int32Array>(from: View, to: View): View {
