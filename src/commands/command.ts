@@ -161,7 +161,7 @@ export interface ClientState {
  * reply that a timeout or CLIENT UNBLOCK gives.
  */
 export interface Suspension {
-  /** As CLIENT UNBLOCK and INFO count it; "pause" and "shutdown" are not counted as blocked. */
+  /** CLIENT UNBLOCK ends "wait" only. */
   readonly kind: "wait" | "pause" | "shutdown" | "other";
   /** Monotonic ms after which `onTimeout` is called; 0 never. */
   readonly timeoutAtMs: number;

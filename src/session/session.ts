@@ -95,7 +95,7 @@ export class Session implements DispatchHooks, SessionServices {
     return this.attached().statistics;
   }
 
-  /** INFO's blocked_clients. */
+  /** INFO's blocked_clients: all that wait, also for the end of a pause or of a shutdown. */
   get blockedCount(): number {
     return this.blocked.size;
   }
@@ -200,8 +200,7 @@ export class Session implements DispatchHooks, SessionServices {
   }
 
   onSuspended(client: Client): void {
-    const kind = client.suspension?.kind;
-    if (kind === "wait" || kind === "other") this.blocked.add(client);
+    this.blocked.add(client);
   }
 
   onResumed(client: Client): void {
@@ -210,6 +209,7 @@ export class Session implements DispatchHooks, SessionServices {
   }
 
   onPaused(client: Client): void {
+    this.blocked.add(client);
     this.pause.hold(client);
   }
 
