@@ -386,7 +386,7 @@ export class Dispatcher {
       return this.refused(command);
     }
     if (gates.pausedUntilMs !== 0 && this.isPaused(client, flags)) {
-      this.suspendForPause(client);
+      this.suspendForPause(client, command);
       return false;
     }
     this.call(client, command, requestBytes);
@@ -399,7 +399,8 @@ export class Dispatcher {
     return this.gates.pausesAll || (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0;
   }
 
-  private suspendForPause(client: Client): void {
+  private suspendForPause(client: Client, command: Command): void {
+    client.lastCommand = command.fullName;
     client.suspension = { kind: "pause", timeoutAtMs: 0, onTimeout: () => undefined };
     this.hooks.onPaused(client);
   }
