@@ -93,24 +93,36 @@ test("DEBUG OBJECT shows the real server's encoding, references and serialized l
   const seed = freshSeed();
   const random = new SeededRandom(seed);
   const shown = (line: string): string => /refcount.*serializedlength:\d+/.exec(line)?.[0] ?? line;
-  const values = [
-    "42",
-    "9999",
-    "10000",
-    "-1",
-    "300",
-    "70000",
-    "1234567890123",
-    "a".repeat(44),
-    "a".repeat(45),
-    "abc".repeat(5000),
-  ];
-  for (let index = 0; index < 100; index++) values.push(String(randomValue(random)));
+  const values: (string | Buffer)[] = ["42", "9999", "10000", "-1", "300", "70000", "1234567890123", "a".repeat(20)];
+  // Nothing to compress: bytes of a row in which no three come again.
+  for (const length of [21, 44, 45, 63, 64, 200]) {
+    values.push(Buffer.from(Array.from({ length }, (_, index) => (index * 37) & 255)));
+  }
+  for (let index = 0; index < 50; index++) values.push(Buffer.from(randomValue(random)).subarray(0, 20));
   for (const value of values) {
     await both("SET", "k", value);
     const [own, real] = await both("DEBUG", "OBJECT", "k");
     assert.match(own, /^\+Value at:0x[0-9a-f]+ refcount:\d+ .* lru:\d+ lru_seconds_idle:\d+\r\n$/);
     assert.equal(shown(own), shown(real), `value ${JSON.stringify(value)}, seed ${seed}`);
+  }
+});
+
+// The real server's compressor starts with whatever lies in its table, so its lengths are not always the same.
+test("the serialized length of a compressed string is that of its DUMP, and about the real server's", async () => {
+  const seed = freshSeed();
+  const random = new SeededRandom(seed);
+  const serialized = (line: string): number => Number(/serializedlength:(\d+)/.exec(line)?.[1]);
+  const values = ["abc".repeat(5000), "a".repeat(45), "x".repeat(70_000)];
+  for (let index = 0; index < 30; index++)
+    values.push(`${random.below(1000)} is a word; `.repeat(4 + random.below(60)));
+  for (const value of values) {
+    await both("SET", "k", value);
+    const [own, real] = await both("DEBUG", "OBJECT", "k");
+    const dump = String(await ours.ask("DUMP", "k"));
+    // Type before, version and sum behind.
+    assert.equal(serialized(own), dump.length - 11, `seed ${seed}`);
+    assert.ok(serialized(own) < value.length, `seed ${seed}`);
+    assert.ok(Math.abs(serialized(own) - serialized(real)) <= 8, `${own} ${real} seed ${seed}`);
   }
 });
 
