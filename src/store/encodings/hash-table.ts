@@ -13,7 +13,8 @@
  *  I1  A record with hash h stands in the chain of bucket h & mask, or, if that is below `split`, h & (2·mask + 1).
  *  I2  The table has mask + 1 + split buckets; those above are never read, so a new extent need not be zeroed.
  *  I3  A chain's first bucket has a link only if all of its 12 places are taken; no bucket behind a link is empty.
- *  I4  While it grows or shrinks, every insert or delete moves one bucket: no operation touches more than two chains.
+ *  I4  While it grows, every insert splits one bucket; shrinking is left to idle moments (`advance`). No operation
+ *      touches more than two chains.
  *  I5  A chain changes only after its home bucket was shown to the snapshot that runs (`snapshotId`, `capture`).
  *
  * The load is 9 records a bucket when growth begins, 4.5 when it has ended: 7 to 14 bytes a record.
@@ -277,8 +278,11 @@ export class HashTable {
     const at = (table & UNIT_MASK) << 1;
     const count = words[at + COUNT]! - 1;
     words[at + COUNT] = count;
-    if (words[at + DIRECTION] === SHRINKING) this.mergeLast(table);
-    else if (count < (words[at + MASK]! + 1) * SHRINK_LOAD) this.startShrinking(table);
+    // Merging is left to `advance`: were it done here, a walk that deletes would drive what it has not yet reached into
+    // ever fewer and longer chains.
+    if (words[at + DIRECTION] !== SHRINKING && count < (words[at + MASK]! + 1) * SHRINK_LOAD) {
+      this.startShrinking(table);
+    }
   }
 
   /**
@@ -289,9 +293,9 @@ export class HashTable {
     const at = (table & UNIT_MASK) << 1;
     for (let step = 0; step < buckets; step++) {
       const direction = words[at + DIRECTION]!;
-      if (direction === RESTING) return false;
       if (direction === GROWING) this.splitNext(table);
-      else this.mergeLast(table);
+      else if (direction === SHRINKING) this.mergeLast(table);
+      else if (words[at + COUNT]! >= (words[at + MASK]! + 1) * SHRINK_LOAD || !this.startShrinking(table)) return false;
     }
     return words[at + DIRECTION] !== RESTING;
   }
@@ -438,19 +442,21 @@ export class HashTable {
     }
   }
 
-  private startShrinking(table: number): void {
+  /** False when the table is as small as it may be. */
+  private startShrinking(table: number): boolean {
     const words = this.words[table >>> SEGMENT_SHIFT]!;
     const at = (table & UNIT_MASK) << 1;
     if (words[at + DIRECTION] === GROWING) {
       words[at + DIRECTION] = words[at + SPLIT] === 0 ? RESTING : SHRINKING;
       if (words[at + SPLIT] === 0) this.freeLastExtent(table);
-      return;
+      return true;
     }
     const mask = words[at + MASK]!;
-    if (mask < FIRST_BUCKETS) return;
+    if (mask < FIRST_BUCKETS) return false;
     words[at + MASK] = mask >>> 1;
     words[at + SPLIT] = (mask >>> 1) + 1;
     words[at + DIRECTION] = SHRINKING;
+    return true;
   }
 
   private mergeLast(table: number): void {
