@@ -137,6 +137,7 @@ export class Cron {
       if (keyspace.tables.snapshotId !== 0) return hasMore;
     }
     if (keyspace.pendingReclaims() > 0) hasMore = true;
+    if (!isOver() && this.defragment(isOver)) hasMore = true;
     if (this.advancesTables) {
       let isUnfinished = true;
       while (isUnfinished && !isOver()) isUnfinished = this.advanceTables();
@@ -144,6 +145,14 @@ export class Cron {
     }
     this.budgetMs -= clock.monotonicMs() - startMs;
     return hasMore && this.budgetMs > 0;
+  }
+
+  /** Moves cells together when that is worth it or was asked for; rests while a snapshot runs. */
+  private defragment(isOver: () => boolean): boolean {
+    const { defragmenter, keyspace } = this.server;
+    if (keyspace.tables.snapshotId !== 0) return false;
+    if (!defragmenter.isRunning && !(defragmenter.isEnabled && defragmenter.isWorthwhile())) return false;
+    return defragmenter.slice(isOver);
   }
 
   /** Expiry rests while a pause promises clients (and one day replicas) that no key changes. */

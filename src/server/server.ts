@@ -25,6 +25,7 @@ import { RequestReader } from "../protocol/request-reader.ts";
 import { CommandIndex, FLAG_FAST } from "../session/command-index.ts";
 import { Dispatcher, SessionStatistics } from "../session/dispatcher.ts";
 import { Session } from "../session/session.ts";
+import { Defragmenter } from "../store/keyspace/defragmenter.ts";
 import { Eviction } from "../store/keyspace/eviction.ts";
 import { ExpiryCycle } from "../store/keyspace/expiry-cycle.ts";
 import { Keyspace, KeyspaceStatistics } from "../store/keyspace/keyspace.ts";
@@ -71,6 +72,7 @@ export class Server {
   readonly keyspace: Keyspace;
   readonly eviction: Eviction;
   readonly expiry: ExpiryCycle;
+  readonly defragmenter: Defragmenter;
   readonly memory: Memory;
   readonly snapshots: Snapshots;
   readonly session: Session;
@@ -106,6 +108,7 @@ export class Server {
     this.keyspace.clock.setNow(this.startMs);
     this.eviction = new Eviction(this.keyspace, random);
     this.expiry = new ExpiryCycle(this.keyspace);
+    this.defragmenter = new Defragmenter(this.keyspace);
     this.memory = new Memory(this.keyspace, this.eviction, host.clock);
     this.slowLog = new SlowLog();
     this.snapshots = this.makeSnapshots();

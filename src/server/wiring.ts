@@ -67,7 +67,7 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
   }
 }
 
-function wireMemory({ config, memory, eviction, keyspace, session, expiry }: Server): void {
+function wireMemory({ config, memory, eviction, keyspace, session, expiry, defragmenter }: Server): void {
   const setLimit = (): void => {
     memory.limitBytes = config.integer("maxmemory");
     session.limits.clientsBytesMax = config.bytesOf("maxmemory-clients", memory.limitBytes);
@@ -88,6 +88,15 @@ function wireMemory({ config, memory, eviction, keyspace, session, expiry }: Ser
   });
   config.followInteger("lfu-decay-time", (minutes) => {
     keyspace.clock.decayMinutes = minutes;
+  });
+  config.followBoolean("activedefrag", (isOn) => {
+    defragmenter.isEnabled = isOn;
+  });
+  config.followInteger("active-defrag-ignore-bytes", (bytes) => {
+    defragmenter.ignoredBytes = bytes;
+  });
+  config.followInteger("active-defrag-threshold-lower", (percent) => {
+    defragmenter.thresholdPercent = percent;
   });
   config.followInteger("active-expire-effort", (effort) => {
     expiry.effort = effort;

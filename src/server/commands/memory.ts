@@ -67,8 +67,11 @@ export function memoryCommands(server: Server): CommandTable {
           complexity: slow,
           summary: "Gives memory back to the system as far as that is possible.",
           tips: ["request_policy:all_shards", "response_policy:all_succeeded"],
-          // The arena's free frames are used again first; there is nothing that is kept beside them.
-          run: ({ reply }) => reply.ok(),
+          run: ({ reply }) => {
+            // Moves cells together from the next tick on, in slices; frames that get empty are free for any size.
+            server.defragmenter.isRunning = true;
+            reply.ok();
+          },
         },
         STATS: {
           ...entry,

@@ -101,6 +101,8 @@ export const NO_SYSLOG = "There is no syslog writer; let the service manager col
 export const LATER_TYPES = "Only strings are held by this version; the encodings of the other types come with them.";
 export const LATER_PUBSUB = "Publishing and subscribing are not part of this version yet.";
 export const LATER_HISTOGRAM = "Latency histograms are not part of this version yet.";
+export const DEFRAGS_IN_SLICES =
+  "Moving is done in slices of a millisecond, in the share of time that other work leaves.";
 export const ALWAYS_LAZY = "Freeing never holds the server: it is done at once at constant cost, or in slices.";
 
 /** Builds one entry; the helpers below name the kinds. */

@@ -4,6 +4,7 @@ import {
   ALWAYS_LAZY,
   boolean,
   choice,
+  DEFRAGS_IN_SLICES,
   type Directive,
   INT_MAX,
   INT_MIN,
@@ -48,26 +49,20 @@ export const MEMORY_DIRECTIVES: readonly Directive[] = [
   }),
   boolean("activerehashing", "yes", "Hash tables also grow and shrink while the server is idle."),
   boolean("jemalloc-bg-thread", "yes", "Lets jemalloc clean up in a thread.", { effect: NO_JEMALLOC }),
-  boolean("activedefrag", "no", "Moves values together to give memory back.", {
-    effect: "The arena's own defragmentation is not part of this version yet.",
-  }),
-  memory("active-defrag-ignore-bytes", 104857600, 1, LONG_MAX, "Waste below which nothing is moved.", {
-    effect: "Follows activedefrag.",
-  }),
-  integer("active-defrag-threshold-lower", 10, 0, 1000, "Percent of waste from which moving starts.", {
-    effect: "Follows activedefrag.",
-  }),
+  boolean("activedefrag", "no", "Moves keys and values together, so that memory between them can be used again."),
+  memory("active-defrag-ignore-bytes", 104857600, 1, LONG_MAX, "Waste below which nothing is moved."),
+  integer("active-defrag-threshold-lower", 10, 0, 1000, "Percent of waste from which moving starts."),
   integer("active-defrag-threshold-upper", 100, 0, 1000, "Percent of waste from which it uses most time.", {
-    effect: "Follows activedefrag.",
+    effect: DEFRAGS_IN_SLICES,
   }),
   integer("active-defrag-cycle-min", 1, 1, 99, "Least percent of time for moving.", {
-    effect: "Follows activedefrag.",
+    effect: DEFRAGS_IN_SLICES,
   }),
   integer("active-defrag-cycle-max", 25, 1, 99, "Most percent of time for moving.", {
-    effect: "Follows activedefrag.",
+    effect: DEFRAGS_IN_SLICES,
   }),
   integer("active-defrag-max-scan-fields", 1000, 1, LONG_MAX, "Larger collections are moved in slices.", {
-    effect: "Follows activedefrag.",
+    effect: DEFRAGS_IN_SLICES,
   }),
   // ---- encodings ----
   integer("hash-max-listpack-entries", 512, 0, LONG_MAX, "Fields up to which a hash is one listpack.", {

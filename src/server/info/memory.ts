@@ -113,7 +113,7 @@ export function memoryFields(server: Server): InfoFields {
     ["mem_cluster_links", 0],
     ["mem_aof_buffer", 0],
     ["mem_allocator", "everkey-arena"],
-    ["active_defrag_running", 0],
+    ["active_defrag_running", server.defragmenter.isRunning ? 1 : 0],
     ["lazyfree_pending_objects", server.keyspace.pendingReclaims()],
     ["lazyfreed_objects", 0],
   ];

@@ -47,7 +47,7 @@ export function statisticsFields(server: Server): InfoFields {
     ["total_forks", 0],
     ["migrate_cached_sockets", 0],
     ["slave_expires_tracked_keys", 0],
-    ["active_defrag_hits", 0],
+    ["active_defrag_hits", server.defragmenter.movedCells],
     ["active_defrag_misses", 0],
     ["active_defrag_key_hits", 0],
     ["active_defrag_key_misses", 0],

@@ -179,8 +179,8 @@ export class Arena {
   }
 
   /**
-   * Share of its frame's cells that are in use, for the cell at `address`: 1 for a run. A defragmenter moves cells out
-   * of frames with a low share; `allocate` fills the fullest frames it knows of only by chance.
+   * Share of its frame's cells that are in use, for the cell at `address`: 1 for a run. The defragmenter moves cells out
+   * of frames with a low share.
    */
   frameFill(address: number): number {
     const frame = address >>> FRAME_SHIFT;
@@ -192,21 +192,6 @@ export class Arena {
   isFillTarget(address: number): boolean {
     const frame = address >>> FRAME_SHIFT;
     return this.classHead[this.state[frame]!] === frame;
-  }
-
-  /** Puts the slab that holds `address` last in its class's list, so that moved cells do not land in it again. */
-  demote(address: number): void {
-    const frame = address >>> FRAME_SHIFT;
-    const sizeClass = this.state[frame]!;
-    if (sizeClass >= RUN_HEAD || this.classHead[sizeClass] !== frame) return;
-    const successor = this.next[frame]!;
-    if (successor === 0) return;
-    let last = successor;
-    while (this.next[last] !== 0) last = this.next[last]!;
-    this.unlinkSlab(frame, sizeClass);
-    this.next[last] = frame;
-    this.previous[frame] = last;
-    this.next[frame] = 0;
   }
 
   /** Copies `length` bytes into the cell at `address`, `offset` bytes behind its start. */

@@ -671,6 +671,37 @@ export class Keyspace {
     this.removeFound(database, record);
   }
 
+  /**
+   * Moves a record, and its value's own cell, out of frames of which less than `fillMax` (0 to 1) is in use. Returns how
+   * many cells were moved. Not while a snapshot runs: it may hold addresses. Throws ArenaExhausted (I3).
+   */
+  relocate(database: Database, record: number, fillMax: number): number {
+    const { arena, records } = this;
+    let moved = 0;
+    const flags = records.flags(record);
+    if (flags < 0) {
+      const cell = records.externalAddress(record);
+      if (isSparse(arena, cell, fillMax)) {
+        const copy = arena.allocate(arena.capacity(cell));
+        arena.move(cell, 0, copy, 0, records.valueLength(record));
+        records.setExternalAddress(record, copy);
+        arena.free(cell);
+        moved++;
+      }
+    }
+    if (isSparse(arena, record, fillMax)) {
+      const bytes = arena.capacity(record);
+      const copy = arena.allocate(bytes);
+      arena.move(record, 0, copy, 0, bytes);
+      this.seekRecord(database, record);
+      const hasExpiry = (flags & RECORD_EXPIRES) !== 0;
+      this.exchange(database, this.keyHash, record, copy, hasExpiry, hasExpiry);
+      arena.free(record);
+      moved++;
+    }
+    return moved;
+  }
+
   /** Evicts a record to gain memory. */
   evict(database: Database, record: number): void {
     this.statistics.evictedKeys++;
@@ -890,6 +921,11 @@ export class Keyspace {
       assert(expiring === this.tables.count(database.expires), "I1: the table of those that expire holds others");
     }
   }
+}
+
+/** Whether moving the cell at `address` helps to empty its frame. */
+function isSparse(arena: Arena, address: number, fillMax: number): boolean {
+  return arena.frameFill(address) < fillMax && !arena.isFillTarget(address);
 }
 
 /** The encoding that Redis gives a new string: "int" for the canonical decimal form of a signed 64-bit number. hot path */

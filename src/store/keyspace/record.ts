@@ -127,6 +127,13 @@ export class Records {
     ]!;
   }
 
+  /** Points an EXTERNAL record to another cell with the same value. */
+  setExternalAddress(record: number, cell: number): void {
+    const flags = this.flags(record);
+    const place = ((record & UNIT_MASK) << 1) + ((flags & RECORD_EXPIRES) === 0 ? 2 : 4);
+    this.words[record >>> SEGMENT_SHIFT]![place] = cell;
+  }
+
   /** Length of the value in bytes. */
   valueLength(record: number): number {
     const flags = this.flags(record);
