@@ -34,7 +34,7 @@ export function splitInline(input: Uint8Array, start: number, end: number, reque
     for (; ; at++) {
       const byte = at < end ? input[at]! : 0;
       if (quote === 0) {
-        if (at >= end || byte === 0 || isSpace(byte)) break;
+        if (at >= end || byte === 0 || endsWord(byte)) break;
         if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) quote = byte;
         else words[filled++] = byte;
         continue;
@@ -71,6 +71,11 @@ export function splitInline(input: Uint8Array, start: number, end: number, reque
 
 function isSpace(byte: number): boolean {
   return byte === SPACE || (byte >= 9 && byte <= 13);
+}
+
+/** White space without \v and \f: these stand between words, and do not part them. */
+function endsWord(byte: number): boolean {
+  return byte === SPACE || byte === 9 || byte === 10 || byte === 13;
 }
 
 function unescaped(byte: number): number {

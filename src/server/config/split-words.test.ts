@@ -29,3 +29,7 @@ test("any bytes survive being written as a word and read again", () => {
     }),
   );
 });
+
+test("form feeds and vertical tabs stand between words and do not part them", () => {
+  assert.deepEqual(splitWords("\f a\vb\f \v'c'\fd"), ["a\vb\f", "c", "d"]);
+});

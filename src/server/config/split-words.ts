@@ -11,6 +11,8 @@
  */
 
 const SPACE = /[ \t\n\v\f\r\0]/;
+/** \v and \f stand between words, and do not part them. */
+const WORD_END = /[ \t\n\r\0]/;
 const ESCAPES: ReadonlyMap<string, string> = new Map([
   ["n", "\n"],
   ["r", "\r"],
@@ -28,7 +30,7 @@ export function splitWords(line: string): string[] | undefined {
     while (at < line.length && SPACE.test(line[at]!)) at++;
     if (at === line.length) return words;
     let word = "";
-    while (at < line.length && !SPACE.test(line[at]!)) {
+    while (at < line.length && !WORD_END.test(line[at]!)) {
       const sign = line[at]!;
       if (sign !== '"' && sign !== "'") {
         word += sign;
@@ -40,6 +42,7 @@ export function splitWords(line: string): string[] | undefined {
       word += quoted.text;
       at = quoted.end;
       if (at < line.length && !SPACE.test(line[at]!)) return undefined;
+      break;
     }
     words.push(word);
   }
