@@ -28,33 +28,33 @@ import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { type Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { KEY_LENGTH_MASK, KEY_OFFSET } from "../keyspace/record.ts";
+import { chainLengths, type TableStatistics, tableStatistics, verifyTable } from "./hash-table-inspection.ts";
+import {
+  BUCKET_BYTES,
+  COUNT,
+  DIRECTION,
+  EPOCH_WORD,
+  EXTENT_MAX,
+  EXTENTS,
+  FIRST_BUCKETS,
+  FIRST_LOG,
+  GROWING,
+  HEADER_BYTES,
+  LINK_SLOT,
+  LINK_TAG,
+  MASK,
+  OVERFLOW,
+  RESTING,
+  SHRINKING,
+  SLOT_WORD,
+  SLOTS,
+  SPLIT,
+  tagOf,
+} from "./hash-table-layout.ts";
+import { RecordList } from "./record-list.ts";
 
-const BUCKET_BYTES = 64;
-const SLOTS = 12;
-const LINK_SLOT = 11;
-const LINK_TAG = 1;
-
-/** Words of a bucket. */
-const EPOCH_WORD = 3;
-const SLOT_WORD = 4;
-
-/** Words of a header. */
-const COUNT = 0;
-const MASK = 1;
-const SPLIT = 2;
-const DIRECTION = 3;
-const OVERFLOW = 4;
-const EXTENTS = 6;
-
-const EXTENT_MAX = 26;
-const HEADER_BYTES = (EXTENTS + EXTENT_MAX) * 4;
-
-const FIRST_BUCKETS = 4;
-const FIRST_LOG = 2;
-
-const RESTING = 0;
-const GROWING = 1;
-const SHRINKING = 2;
+export type { TableStatistics } from "./hash-table-inspection.ts";
+export { RecordList } from "./record-list.ts";
 
 /** Records a bucket above which the table grows, and below which it shrinks. */
 const GROW_LOAD = 9;
@@ -62,16 +62,6 @@ const SHRINK_LOAD = 1.5;
 
 /** Called before a chain changes that the running snapshot has not passed. */
 export type Capture = (table: number, home: number) => void;
-
-export interface TableStatistics {
-  readonly records: number;
-  readonly buckets: number;
-  readonly overflowBuckets: number;
-  readonly direction: "resting" | "growing" | "shrinking";
-  /** Share of the current round that is done, 0 to 1. */
-  readonly progress: number;
-  readonly bytes: number;
-}
 
 /** All tables of one arena. A table is the address of its header; this class keeps only registers. */
 export class HashTable {
@@ -159,7 +149,8 @@ export class HashTable {
     return words[extents + log - FIRST_LOG + 1]! + ((index - (1 << log)) << 3);
   }
 
-  private homeOf(table: number, hash: number): number {
+  /** Address of the bucket with which the chain of `hash` begins. */
+  homeOf(table: number, hash: number): number {
     const words = this.words[table >>> SEGMENT_SHIFT]!;
     const at = (table & UNIT_MASK) << 1;
     const mask = words[at + MASK]!;
@@ -667,93 +658,18 @@ export class HashTable {
   // ---- reports --------------------------------------------------------------------------------------------------
 
   statistics(table: number): TableStatistics {
-    const words = this.words[table >>> SEGMENT_SHIFT]!;
-    const at = (table & UNIT_MASK) << 1;
-    const buckets = this.bucketCount(table);
-    const round = words[at + MASK]! + 1;
-    const split = words[at + SPLIT]!;
-    const direction = words[at + DIRECTION]!;
-    // While it grows or shrinks, the upper half's extent is there as a whole.
-    const reserved = direction === RESTING ? round : 2 * round;
-    return {
-      records: words[at + COUNT]!,
-      buckets,
-      overflowBuckets: words[at + OVERFLOW]!,
-      direction: direction === RESTING ? "resting" : direction === GROWING ? "growing" : "shrinking",
-      progress: direction === RESTING ? 1 : direction === GROWING ? split / round : 1 - split / round,
-      bytes: HEADER_BYTES + (reserved + words[at + OVERFLOW]!) * BUCKET_BYTES,
-    };
+    return tableStatistics(this, table);
   }
 
   /** How many chains have 0, 1, 2, ... records. */
   chainLengths(table: number): number[] {
-    const lengths: number[] = [];
-    const list = new RecordList();
-    const buckets = this.bucketCount(table);
-    for (let index = 0; index < buckets; index++) {
-      const count = this.readChain(this.bucketAt(table, index), list);
-      while (lengths.length <= count) lengths.push(0);
-      lengths[count]!++;
-    }
-    return lengths;
+    return chainLengths(this, table);
   }
 
   /** Walks the whole table and asserts I1 to I3. */
   verify(table: number): void {
-    let records = 0;
-    let overflow = 0;
-    const buckets = this.bucketCount(table);
-    for (let index = 0; index < buckets; index++) {
-      const home = this.bucketAt(table, index);
-      let bucket = home;
-      for (;;) {
-        const words = this.words[bucket >>> SEGMENT_SHIFT]!;
-        const at = (bucket & UNIT_MASK) << 1;
-        const hasLink = words[at + 2]! >>> 24 === LINK_TAG;
-        assert(bucket === home || !this.isEmpty(bucket), "I3: an overflow bucket is empty");
-        for (let slot = 0; slot < (hasLink ? LINK_SLOT : SLOTS); slot++) {
-          const tag = this.tagAt(bucket, slot);
-          assert(tag !== LINK_TAG, "a link stands where none may be");
-          if (tag === 0) {
-            assert(!hasLink, "I3: a bucket with a link has an empty place");
-            continue;
-          }
-          const hash = this.hashOf(words[at + SLOT_WORD + slot]!);
-          assert(tag === tagOf(hash), "a tag does not fit its record");
-          assert(this.homeOf(table, hash) === home, "I1: a record stands in the wrong chain");
-          records++;
-        }
-        if (!hasLink) break;
-        bucket = words[at + SLOT_WORD + LINK_SLOT]!;
-        overflow++;
-      }
-    }
-    const words = this.words[table >>> SEGMENT_SHIFT]!;
-    const at = (table & UNIT_MASK) << 1;
-    assert(records === words[at + COUNT]!, "the count is not that of the records");
-    assert(overflow === words[at + OVERFLOW]!, "the count of overflow buckets is wrong");
+    verifyTable(this, table);
   }
-}
-
-/** A list of record addresses that is used again and again. */
-export class RecordList {
-  records: Int32Array;
-
-  constructor() {
-    this.records = new Int32Array(64);
-  }
-
-  grow(): void {
-    const longer = new Int32Array(this.records.length * 2);
-    longer.set(this.records);
-    this.records = longer;
-  }
-}
-
-/** 2 to 255: the top bits of the hash, which do not take part in choosing the bucket. */
-function tagOf(hash: number): number {
-  const tag = hash >>> 24;
-  return tag < 2 ? tag + 2 : tag;
 }
 
 function reverseBits(value: number): number {

@@ -19,78 +19,27 @@ import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { type Capture, HashTable, RecordList } from "../encodings/hash-table.ts";
-import { AccessClock } from "./access-clock.ts";
-import {
-  EMBSTR_MAX,
-  ENCODING_EMBSTR,
-  ENCODING_INT,
-  ENCODING_RAW,
-  INLINE_MAX,
-  KEY_LENGTH_MASK,
-  KEY_OFFSET,
-  RECORD_EXPIRES,
-  RECORD_EXTERNAL,
-  Records,
-  TYPE_STRING,
-} from "./record.ts";
+import { Database, KeyspaceStatistics } from "./database.ts";
+import { FlushedTables } from "./flushed-tables.ts";
+import { verifyKeyspace } from "./keyspace-inspection.ts";
+import { RECORD_EXPIRES, Records, TYPE_STRING } from "./record.ts";
+import { RecordStore } from "./record-store.ts";
+import { encodingOf } from "./string-encoding.ts";
+
+export { Database, KeyspaceStatistics } from "./database.ts";
+export { encodingOf } from "./string-encoding.ts";
 
 /** For `setString`: the key does not expire. */
 export const NO_EXPIRY = -1;
 /** For `setString`: the key keeps the time it has. */
 export const KEEP_EXPIRY = -2;
 
-/** Bytes before key and inline value. */
-const HEAD_BYTES = 8;
-const EXPIRY_BYTES = 8;
-const EXTERNAL_BYTES = 8;
 /** Up to here a growing string gets twice the room it needs, beyond it a quarter more: appending stays linear. */
 const DOUBLING_MAX = 1024 * 1024;
 
-export class Database {
-  readonly index: number;
-  /** Address of the table of all keys. */
-  table: number;
-  /** Address of the table of the keys that expire. */
-  expires: number;
-  /** Where the expiry cycle goes on. */
-  expiryCursor: number;
-  /** Running mean of the time to live of keys that were looked at, ms; 0 when unknown. */
-  averageTtlMs: number;
-
-  constructor(index: number, tables: HashTable) {
-    this.index = index;
-    this.table = tables.create();
-    this.expires = tables.create();
-    this.expiryCursor = 0;
-    this.averageTtlMs = 0;
-  }
-}
-
-/** Counters that INFO shows and CONFIG RESETSTAT clears. */
-export class KeyspaceStatistics {
-  hits = 0;
-  misses = 0;
-  expiredKeys = 0;
-  evictedKeys = 0;
-}
-
-/** Tables that no database has any more, with the arena they lie in. */
-interface Discarded {
-  readonly tables: HashTable;
-  readonly table: number;
-  readonly ownsRecords: boolean;
-  nextBucket: number;
-}
-
-export class Keyspace {
+export class Keyspace extends RecordStore {
   readonly databases: Database[];
-  readonly hash: KeyHash;
-  readonly clock: AccessClock;
   statistics: KeyspaceStatistics;
-  /** The arena of all live keys. FLUSHALL puts a new one in its place, and everything that hangs on it. */
-  arena: Arena;
-  records: Records;
-  tables: HashTable;
   /** The moment at which commands run, ms since 1970. */
   nowMs: number;
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
@@ -102,40 +51,25 @@ export class Keyspace {
   /** Called with each key that expiry or eviction removes, before it is gone. */
   onRemoval: ((database: Database, record: number, reason: "expired" | "evicted") => void) | undefined;
 
-  /** The value that `readValue`, `resizeValue` and `setString` left for their caller (I4). */
-  valueBytes: Uint8Array;
-  valueStart: number;
-  valueLength: number;
-
-  /** Hash of the key looked up last. */
-  private keyHash: number;
   private lastSnapshotId: number;
-  private discarded: Discarded[];
+  private readonly flushed: FlushedTables;
   private readonly chain: RecordList;
   private readonly makeArena: () => Arena;
 
   /** `makeArena` lets tests take one that runs out of memory. */
   constructor(hash: KeyHash, databaseCount: number, makeArena: () => Arena = () => new Arena()) {
-    this.hash = hash;
+    super(hash, makeArena());
     this.makeArena = makeArena;
-    this.arena = makeArena();
-    this.records = new Records(this.arena);
-    this.tables = new HashTable(this.arena, hash);
     this.databases = [];
     for (let index = 0; index < databaseCount; index++) this.databases.push(new Database(index, this.tables));
-    this.clock = new AccessClock();
     this.statistics = new KeyspaceStatistics();
     this.nowMs = 0;
     this.dirty = 0;
     this.deletesExpired = true;
     this.touchesAccess = true;
     this.onRemoval = undefined;
-    this.valueBytes = new Uint8Array(0);
-    this.valueStart = 0;
-    this.valueLength = 0;
-    this.keyHash = 0;
     this.lastSnapshotId = 0;
-    this.discarded = [];
+    this.flushed = new FlushedTables();
     this.chain = new RecordList();
   }
 
@@ -195,13 +129,6 @@ export class Keyspace {
     return record;
   }
 
-  /** Finds `record` again by its own key, so that the registers of `tables` stand on it. */
-  private seekRecord(database: Database, record: number): void {
-    this.keyHash = this.tables.hashOf(record);
-    const isThere = this.tables.locate(database.table, this.keyHash, record);
-    assert(isThere, "a record is not in its table");
-  }
-
   /** Whether the record's time is over at `nowMs`. */
   isExpired(record: number): boolean {
     const expireAtMs = this.records.expireAtMs(record);
@@ -227,13 +154,6 @@ export class Keyspace {
       }
     }
     return 0;
-  }
-
-  // ---- reading values -------------------------------------------------------------------------------------------
-
-  /** Sets valueBytes, valueStart and valueLength to the record's string. hot path */
-  readValue(record: number): void {
-    this.records.readValue(record, this);
   }
 
   // ---- strings ----------------------------------------------------------------------------------------------------
@@ -332,250 +252,6 @@ export class Keyspace {
     return length <= DOUBLING_MAX ? length * 2 : length + (length >>> 2);
   }
 
-  /** Writes a value that is given whole into the place that valueStart names. */
-  private copyValue(value: Uint8Array, start: number, length: number): void {
-    const target = this.valueBytes;
-    const at = this.valueStart;
-    if (length < 32) {
-      for (let index = 0; index < length; index++) target[at + index] = value[start + index]!;
-    } else {
-      target.set(value.subarray(start, start + length), at);
-    }
-  }
-
-  // ---- records ----------------------------------------------------------------------------------------------------
-
-  /**
-   * A new record with its key, and room for a value of `valueLength` bytes to which valueBytes points.
-   * Type, encoding and access clock are to be set by `initialize`, the time by `insert`.
-   */
-  private allocateRecord(
-    key: Uint8Array,
-    keyStart: number,
-    keyLength: number,
-    hasExpiry: boolean,
-    valueLength: number,
-    roomBytes: number,
-  ): number {
-    const headBytes = hasExpiry ? HEAD_BYTES + EXPIRY_BYTES : HEAD_BYTES;
-    const isExternal = roomBytes > INLINE_MAX;
-    const bytes = isExternal ? headBytes + EXTERNAL_BYTES + keyLength : headBytes + 1 + keyLength + roomBytes;
-    const record = this.arena.allocate(bytes);
-    const segment = record >>> SEGMENT_SHIFT;
-    const unit = record & UNIT_MASK;
-    const words = this.arena.words[segment]!;
-    let flags = keyLength;
-    if (hasExpiry) flags |= RECORD_EXPIRES;
-    if (isExternal) flags |= RECORD_EXTERNAL;
-    words[(unit << 1) + 1] = flags;
-    const target = this.arena.bytes[segment]!;
-    const keyAt = (unit << 3) + KEY_OFFSET[flags >>> 30]!;
-    if (keyLength < 32) {
-      for (let index = 0; index < keyLength; index++) target[keyAt + index] = key[keyStart + index]!;
-    } else {
-      target.set(key.subarray(keyStart, keyStart + keyLength), keyAt);
-    }
-    this.valueLength = valueLength;
-    if (!isExternal) {
-      target[keyAt - 1] = valueLength;
-      this.valueBytes = target;
-      this.valueStart = keyAt + keyLength;
-      return record;
-    }
-    let cell: number;
-    try {
-      cell = this.arena.allocate(roomBytes);
-    } catch (error) {
-      this.arena.free(record);
-      throw error;
-    }
-    const at = (unit << 1) + (headBytes >>> 2);
-    words[at] = cell;
-    words[at + 1] = valueLength;
-    this.valueBytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
-    this.valueStart = (cell & UNIT_MASK) << 3;
-    return record;
-  }
-
-  private initialize(record: number, type: number, encoding: number): void {
-    this.arena.words[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) << 1] =
-      type | (encoding << 4) | (this.clock.isFrequency ? this.clock.initialBits() : this.clock.stampBits);
-  }
-
-  /** Puts a new record into the tables. On ArenaExhausted the record is freed and nothing has changed. */
-  private insert(database: Database, hash: number, record: number, expireAtMs: number): void {
-    try {
-      this.enter(database, hash, record, expireAtMs);
-    } catch (error) {
-      this.freeRecord(record);
-      throw error;
-    }
-  }
-
-  /** Puts a record into the tables. On ArenaExhausted nothing has changed, and the record is still the caller's. */
-  private enter(database: Database, hash: number, record: number, expireAtMs: number): void {
-    if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
-    this.tables.insert(database.table, hash, record);
-    if (expireAtMs < 0) return;
-    try {
-      this.tables.insert(database.expires, hash, record);
-    } catch (error) {
-      this.tables.locate(database.table, hash, record);
-      this.tables.remove(database.table);
-      throw error;
-    }
-  }
-
-  /**
-   * Puts a finished record into the tables, in the place of `target` when that is not 0 (the registers stand on it
-   * then, and it is freed). On ArenaExhausted nothing has changed, and the record is still the caller's.
-   */
-  private place(database: Database, hash: number, target: number, record: number, expireAtMs: number): void {
-    if (target === 0) {
-      this.enter(database, hash, record, expireAtMs);
-      return;
-    }
-    this.tables.touch(database.table, this.tables.home);
-    if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
-    const hadExpiry = (this.records.flags(target) & RECORD_EXPIRES) !== 0;
-    this.exchange(database, hash, target, record, hadExpiry, expireAtMs >= 0);
-    this.freeRecord(target);
-  }
-
-  /**
-   * Brings a record, on which the registers of `tables` stand, into the shape that is asked for: with or without room
-   * for an expiry time, and with a value of `length` bytes. Moves it only when it must. Sets the value registers.
-   */
-  private reform(
-    database: Database,
-    record: number,
-    hasExpiry: boolean,
-    length: number,
-    keptBytes: number,
-    roomBytes: number,
-  ): number {
-    const segment = record >>> SEGMENT_SHIFT;
-    const unit = record & UNIT_MASK;
-    const words = this.arena.words[segment]!;
-    const flags = words[(unit << 1) + 1]!;
-    const isExternal = flags < 0;
-    const hadExpiry = (flags & RECORD_EXPIRES) !== 0;
-    if (hadExpiry === hasExpiry) {
-      if (!isExternal) {
-        const keyAt = (unit << 3) + KEY_OFFSET[flags >>> 30]!;
-        const bytes = this.arena.bytes[segment]!;
-        const keyLength = flags & KEY_LENGTH_MASK;
-        const headBytes = KEY_OFFSET[flags >>> 30]! + keyLength;
-        if (
-          bytes[keyAt - 1] === length ||
-          (length <= INLINE_MAX &&
-            headBytes + length <= this.arena.capacity(record) &&
-            Arena.cellBytes(headBytes + length) * 2 > this.arena.capacity(record))
-        ) {
-          bytes[keyAt - 1] = length;
-          this.valueBytes = bytes;
-          this.valueStart = keyAt + keyLength;
-          this.valueLength = length;
-          return record;
-        }
-      } else {
-        const at = (unit << 1) + (hadExpiry ? 4 : 2);
-        const cell = words[at]!;
-        const capacity = this.arena.capacity(cell);
-        if (length <= capacity && roomBytes > INLINE_MAX && Arena.cellBytes(roomBytes) * 2 > capacity) {
-          words[at + 1] = length;
-          this.valueBytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
-          this.valueStart = (cell & UNIT_MASK) << 3;
-          this.valueLength = length;
-          return record;
-        }
-      }
-    }
-    return this.rebuild(database, record, hasExpiry, length, keptBytes, roomBytes);
-  }
-
-  /** The part of `reform` that allocates: a new record takes the old one's place in the tables. */
-  private rebuild(
-    database: Database,
-    record: number,
-    hasExpiry: boolean,
-    length: number,
-    keptBytes: number,
-    roomBytes: number,
-  ): number {
-    const records = this.records;
-    const hash = this.keyHash;
-    const oldFlags = records.flags(record);
-    const hadExpiry = (oldFlags & RECORD_EXPIRES) !== 0;
-    this.readValue(record);
-    const kept = this.valueBytes;
-    const keptStart = this.valueStart;
-    // allocateRecord may add a segment, never move one: the old record's view stays valid.
-    const moved = this.allocateRecord(
-      records.view(record),
-      records.keyStart(record),
-      oldFlags & KEY_LENGTH_MASK,
-      hasExpiry,
-      length,
-      roomBytes,
-    );
-    const bytes = this.valueBytes;
-    const start = this.valueStart;
-    if (keptBytes > 0) {
-      if (keptBytes < 32)
-        for (let index = 0; index < keptBytes; index++) bytes[start + index] = kept[keptStart + index]!;
-      else bytes.set(kept.subarray(keptStart, keptStart + keptBytes), start);
-    }
-    records.setTypeAndEncoding(moved, records.type(record), records.encoding(record));
-    records.setAccess(moved, records.access(record));
-    if (hasExpiry) this.writeExpiry(moved, hadExpiry ? records.expireAtMs(record) : 0);
-    try {
-      this.exchange(database, hash, record, moved, hadExpiry, hasExpiry);
-    } catch (error) {
-      this.freeRecord(moved);
-      throw error;
-    }
-    this.freeRecord(record);
-    return moved;
-  }
-
-  /**
-   * Puts `moved` where `record` stands in the tables; the registers of `tables` stand on `record`, afterwards on
-   * `moved`. On ArenaExhausted nothing has changed, and `moved` is still the caller's.
-   */
-  private exchange(
-    database: Database,
-    hash: number,
-    record: number,
-    moved: number,
-    hadExpiry: boolean,
-    hasExpiry: boolean,
-  ): void {
-    const tables = this.tables;
-    const { home, bucket, slot } = tables;
-    if (!hadExpiry && hasExpiry) {
-      tables.insert(database.expires, hash, moved);
-    } else if (hadExpiry) {
-      const isThere = tables.locate(database.expires, hash, record);
-      assert(isThere, "I1: a record with EXPIRES is not in the table of those that expire");
-      if (hasExpiry) tables.replace(moved);
-      else tables.remove(database.expires);
-    }
-    tables.home = home;
-    tables.bucket = bucket;
-    tables.slot = slot;
-    tables.replace(moved);
-  }
-
-  private writeExpiry(record: number, expireAtMs: number): void {
-    this.arena.doubles[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) + 1] = expireAtMs;
-  }
-
-  private freeRecord(record: number): void {
-    if (this.records.flags(record) < 0) this.arena.free(this.records.externalAddress(record));
-    this.arena.free(record);
-  }
-
   // ---- expiry -------------------------------------------------------------------------------------------------------
 
   /**
@@ -588,42 +264,6 @@ export class Keyspace {
     if (hadExpiry !== expireAtMs >= 0) record = this.changeExpiryRoom(database, record, !hadExpiry);
     if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
     return record;
-  }
-
-  /** A record of the same key and value with or without room for a time; a long value's cell is handed over, not copied. */
-  private changeExpiryRoom(database: Database, record: number, hasExpiry: boolean): number {
-    const length = this.records.valueLength(record);
-    if (this.records.flags(record) >= 0) return this.rebuild(database, record, hasExpiry, length, length, length);
-    const moved = this.withKey(
-      record,
-      this.records.view(record),
-      this.records.keyStart(record),
-      this.records.keyLength(record),
-      hasExpiry,
-    );
-    try {
-      this.exchange(database, this.keyHash, record, moved, !hasExpiry, hasExpiry);
-    } catch (error) {
-      this.arena.free(moved); // the value's cell is still the old record's
-      throw error;
-    }
-    this.arena.free(record);
-    return moved;
-  }
-
-  /** A copy of the head of an EXTERNAL record under another key (or the same); both point to the same value cell. */
-  private withKey(record: number, key: Uint8Array, keyStart: number, keyLength: number, hasExpiry: boolean): number {
-    const headBytes = (hasExpiry ? HEAD_BYTES + EXPIRY_BYTES : HEAD_BYTES) + EXTERNAL_BYTES;
-    const moved = this.arena.allocate(headBytes + keyLength);
-    const words = this.arena.words[moved >>> SEGMENT_SHIFT]!;
-    const at = (moved & UNIT_MASK) << 1;
-    words[at] = this.arena.words[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) << 1]!;
-    words[at + 1] = keyLength | RECORD_EXTERNAL | (hasExpiry ? RECORD_EXPIRES : 0);
-    words[at + (headBytes >>> 2) - 2] = this.records.externalAddress(record);
-    words[at + (headBytes >>> 2) - 1] = this.records.valueLength(record);
-    this.arena.copyIn(moved, headBytes, key, keyStart, keyLength);
-    if (hasExpiry) this.writeExpiry(moved, Math.max(this.records.expireAtMs(record), 0));
-    return moved;
   }
 
   private removeExpired(database: Database, record: number): void {
@@ -785,7 +425,7 @@ export class Keyspace {
     }
   }
 
-  // ---- snapshots --------------------------------------------------------------------------------------------------
+  // ---- snapshots, whole databases --------------------------------------------------------------------------------------------------
 
   /** From now on `capture` sees each chain before it changes. Returns the snapshot's number. */
   openSnapshot(capture: Capture): number {
@@ -842,10 +482,7 @@ export class Keyspace {
       this.tables.destroy(table);
       throw error;
     }
-    this.discarded.push(
-      { tables: this.tables, table: database.table, ownsRecords: true, nextBucket: 0 },
-      { tables: this.tables, table: database.expires, ownsRecords: false, nextBucket: 0 },
-    );
+    this.flushed.add(this.tables, database.table, database.expires);
     database.table = table;
     database.expires = expires;
     database.expiryCursor = 0;
@@ -864,7 +501,7 @@ export class Keyspace {
       this.records = new Records(this.arena);
       this.tables = new HashTable(this.arena, this.hash);
     }
-    this.discarded = [];
+    this.flushed.forget();
     for (let index = 0; index < this.databases.length; index++) {
       this.databases[index] = Object.assign(this.databases[index]!, new Database(index, this.tables));
     }
@@ -873,94 +510,21 @@ export class Keyspace {
 
   /** Frees up to `buckets` buckets of what was flushed; returns whether there is more. Waits while a snapshot runs. */
   reclaim(buckets: number): boolean {
-    const next = this.discarded[0];
-    if (next === undefined) return false;
-    const tables = next.tables;
-    if (tables.snapshotId !== 0) return true;
-    const end = Math.min(tables.bucketCount(next.table), next.nextBucket + buckets);
-    for (; next.nextBucket < end; next.nextBucket++) {
-      const home = tables.bucketAt(next.table, next.nextBucket);
-      if (next.ownsRecords) {
-        const count = tables.readChain(home, this.chain);
-        for (let index = 0; index < count; index++) this.freeRecord(this.chain.records[index]!);
-      }
-      tables.freeOverflow(next.table, home);
-    }
-    if (end === tables.bucketCount(next.table)) {
-      tables.destroyFrame(next.table);
-      this.discarded.shift();
-    }
-    return this.discarded.length > 0;
+    return this.flushed.reclaim(buckets, (record) => this.freeRecord(record));
   }
 
-  /** Databases' worth of flushed memory that waits for `reclaim`. */
+  /** Tables of flushed databases that wait for `reclaim`. */
   pendingReclaims(): number {
-    return this.discarded.length;
+    return this.flushed.count;
   }
 
   /** Walks everything and asserts the invariants of arena, tables and records. */
   verify(): void {
-    this.arena.verify();
-    for (const database of this.databases) {
-      this.tables.verify(database.table);
-      this.tables.verify(database.expires);
-      let expiring = 0;
-      const buckets = this.tables.bucketCount(database.table);
-      for (let index = 0; index < buckets; index++) {
-        const count = this.tables.readChain(this.tables.bucketAt(database.table, index), this.chain);
-        for (let each = 0; each < count; each++) {
-          const record = this.chain.records[each]!;
-          if ((this.records.flags(record) & RECORD_EXPIRES) === 0) continue;
-          expiring++;
-          assert(
-            this.tables.locate(database.expires, this.tables.hashOf(record), record),
-            "I1: a record with EXPIRES is not in the table of those that expire",
-          );
-        }
-      }
-      assert(expiring === this.tables.count(database.expires), "I1: the table of those that expire holds others");
-    }
+    verifyKeyspace(this);
   }
 }
 
 /** Whether moving the cell at `address` helps to empty its frame. */
 function isSparse(arena: Arena, address: number, fillMax: number): boolean {
   return arena.frameFill(address) < fillMax && !arena.isFillTarget(address);
-}
-
-/** The encoding that Redis gives a new string: "int" for the canonical decimal form of a signed 64-bit number. hot path */
-export function encodingOf(value: Uint8Array, start: number, length: number): number {
-  if (length <= 20 && isCanonicalInt64(value, start, length)) return ENCODING_INT;
-  return length <= EMBSTR_MAX ? ENCODING_EMBSTR : ENCODING_RAW;
-}
-
-const INT64_MAX_DIGITS = [57, 50, 50, 51, 51, 55, 50, 48, 51, 54, 56, 53, 52, 55, 55, 53, 56, 48, 55];
-
-function isCanonicalInt64(value: Uint8Array, start: number, length: number): boolean {
-  if (length === 0) return false;
-  let at = start;
-  const end = start + length;
-  let first = value[at]!;
-  const isNegative = first === 45;
-  if (isNegative) {
-    if (length === 1) return false;
-    first = value[++at]!;
-  }
-  if (first === 48) return length === 1;
-  if (first < 49 || first > 57) return false;
-  const digits = end - at;
-  if (digits > 19) return false;
-  for (let index = at + 1; index < end; index++) {
-    const byte = value[index]!;
-    if (byte < 48 || byte > 57) return false;
-  }
-  if (digits < 19) return true;
-  for (let index = 0; index < 19; index++) {
-    const difference = value[at + index]! - INT64_MAX_DIGITS[index]!;
-    if (difference !== 0) {
-      // -2^63 has one more than 2^63 - 1.
-      return difference < 0 || (isNegative && index === 18 && difference === 1);
-    }
-  }
-  return true;
 }
