@@ -3,11 +3,10 @@
  * errors in them. The same bytes back as from the real server, in RESP2 and in RESP3, and the same data afterwards.
  */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { ChildServer } from "../support/child-server.ts";
-import { startSubject } from "../support/everkey.ts";
+import { pairOfPrograms } from "../support/pair-of-servers.ts";
 import { type Argument, RawClient } from "../support/raw-client.ts";
-import { startRedis } from "../support/redis.ts";
 import { printable } from "../support/reply.ts";
 
 type Script = readonly (readonly Argument[])[];
@@ -146,16 +145,7 @@ const scripts: Readonly<Record<string, Script>> = {
 };
 
 describe("long and wide commands give the same bytes as with the real server", () => {
-  let redis: ChildServer;
-  let subject: ChildServer;
-
-  before(async () => {
-    [redis, subject] = await Promise.all([startRedis(), startSubject()]);
-  });
-
-  after(async () => {
-    await Promise.all([redis?.stop(), subject?.stop()]);
-  });
+  const pair = pairOfPrograms();
 
   async function run(server: ChildServer, protocol: number, script: Script): Promise<(Buffer | undefined)[]> {
     const client = await RawClient.connect(server.port);
@@ -172,7 +162,10 @@ describe("long and wide commands give the same bytes as with the real server", (
   for (const [name, script] of Object.entries(scripts)) {
     for (const protocol of [2, 3]) {
       test(`${name}, RESP${protocol}`, async () => {
-        const [expected, actual] = await Promise.all([run(redis, protocol, script), run(subject, protocol, script)]);
+        const [expected, actual] = await Promise.all([
+          run(pair.redis, protocol, script),
+          run(pair.subject, protocol, script),
+        ]);
         assert.ok(expected.every((reply) => reply !== undefined));
         for (const [index, reply] of expected.entries()) {
           const words = (script[index] ?? ["DEBUG", "DIGEST"]).map((word) => String(word).slice(0, 30)).slice(0, 6);

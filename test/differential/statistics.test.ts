@@ -4,11 +4,10 @@
  *  I1  Only counts are compared; times are a server's own.
  */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { ChildServer } from "../support/child-server.ts";
-import { startSubject } from "../support/everkey.ts";
+import { pairOfPrograms } from "../support/pair-of-servers.ts";
 import { encodeCommand, RawClient } from "../support/raw-client.ts";
-import { startRedis } from "../support/redis.ts";
 import { parseReply } from "../support/reply.ts";
 import { freshSeed } from "../support/seed.ts";
 import { keys } from "./families/keys.ts";
@@ -32,16 +31,7 @@ function countsOf(info: string): Record<string, string> {
 }
 
 describe("the servers count the same", () => {
-  let redis: ChildServer;
-  let subject: ChildServer;
-
-  before(async () => {
-    [redis, subject] = await Promise.all([startRedis(), startSubject()]);
-  });
-
-  after(async () => {
-    await Promise.all([redis?.stop(), subject?.stop()]);
-  });
+  const pair = pairOfPrograms();
 
   async function count(server: ChildServer, requests: readonly (readonly Buffer[])[]): Promise<Record<string, string>> {
     const client = await RawClient.connect(server.port);
@@ -64,7 +54,7 @@ describe("the servers count the same", () => {
         .flatMap((sequence) => sequence.commands.map(({ args }) => args))
         // WAIT takes its time, and its replies come late. SCAN with TYPE counts hits in 7.0, and none in 7.2.
         .filter((args) => !/^WAIT|^SCAN .* TYPE/is.test(args.map((each) => each.toString("latin1")).join(" ")));
-      const [expected, actual] = await Promise.all([count(redis, requests), count(subject, requests)]);
+      const [expected, actual] = await Promise.all([count(pair.redis, requests), count(pair.subject, requests)]);
       assert.ok(Object.keys(expected).length > 20 && Number(expected.total_error_replies) > 100);
       assert.deepEqual(actual, expected);
     });
@@ -82,7 +72,7 @@ describe("the servers count the same", () => {
       "AUTH x",
     ];
     const requests = lines.map((line) => line.split(" ").map((word) => Buffer.from(word)));
-    const [expected, actual] = await Promise.all([count(redis, requests), count(subject, requests)]);
+    const [expected, actual] = await Promise.all([count(pair.redis, requests), count(pair.subject, requests)]);
     assert.ok(expected.errorstat_ERR !== undefined && "cmdstat_get" in expected);
     assert.deepEqual(actual, expected);
   });

@@ -1,11 +1,9 @@
 /** COMMAND INFO and COMMAND DOCS beside the real redis-server: every command of ours that it has is described alike. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type EmbeddedServer, startEverkeyInProcess } from "../../../test/support/everkey.ts";
-import { RawClient } from "../../../test/support/raw-client.ts";
-import { startRedis } from "../../../test/support/redis.ts";
-import { createFolder, removeFolder } from "../../../test/support/temp.ts";
+import { test } from "node:test";
+import { pairOfServers } from "../../../test/support/pair-of-servers.ts";
+import type { RawClient } from "../../../test/support/raw-client.ts";
 
 type Plain = string | number | null | Plain[];
 
@@ -22,7 +20,7 @@ const INFO_IN_72: Readonly<Record<string, Readonly<Record<string, Plain>>>> = {
 const NEW_IN_72 = ["client|no-touch", "client|setinfo", "waitaof"];
 /** Commands whose arguments 7.2 describes otherwise. */
 const ARGUMENTS_IN_72 = ["client|kill", "client|list", "command|getkeys", "command|getkeysandflags", "config|get"];
-/** Names of arguments that 7.2 changed: ours, and what 7.0 has. */
+/** Names of arguments that 7.2 changed: pair.ours, and what 7.0 has. */
 const RENAMED_IN_72: Readonly<Record<string, string>> = {
   "by-pattern": "pattern",
   "get-pattern": "pattern",
@@ -33,27 +31,7 @@ const DEPRECATED_IN_72 = ["psetex", "quit", "setex", "setnx"];
 /** Since 7.2 these tell of more changes. */
 const HISTORY_IN_72 = ["client|list"];
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-let everkey: EmbeddedServer;
-let folder: string;
-let theirs: RawClient;
-let ours: RawClient;
-
-before(async () => {
-  redis = await startRedis();
-  folder = createFolder("command");
-  everkey = await startEverkeyInProcess(folder);
-  theirs = await redis.connect();
-  ours = await RawClient.connect(everkey.port);
-});
-
-after(async () => {
-  theirs.close();
-  ours.close();
-  await everkey.close();
-  await redis.stop();
-  removeFolder(folder);
-});
+const pair = pairOfServers("command");
 
 const INFO_FIELDS = ["name", "arity", "flags", "first", "last", "step", "acl", "tips", "keys"];
 
@@ -105,8 +83,8 @@ function normalized(list: Plain | undefined): unknown {
 }
 
 test("COMMAND describes every command as the real server does, but for what 7.2 changed", async () => {
-  const real = await infos(theirs);
-  const own = await infos(ours);
+  const real = await infos(pair.theirs);
+  const own = await infos(pair.ours);
   const unknown = [...own.keys()].filter((name) => !real.has(name));
   assert.deepEqual(unknown.sort(), [...NEW_IN_72].sort());
   let compared = 0;
@@ -123,8 +101,8 @@ test("COMMAND describes every command as the real server does, but for what 7.2 
 });
 
 test("COMMAND DOCS has the structure of the real server's", async () => {
-  const real = await docs(theirs);
-  const own = await docs(ours);
+  const real = await docs(pair.theirs);
+  const own = await docs(pair.ours);
   let compared = 0;
   for (const [name, fields] of own) {
     const expected = real.get(name);
@@ -156,13 +134,13 @@ test("every argument that is no group has the text that syntaxes show", async ()
       if (isGroup) check(fields.arguments!, name);
     }
   };
-  for (const [name, fields] of await docs(ours)) if (fields.arguments !== undefined) check(fields.arguments, name);
+  for (const [name, fields] of await docs(pair.ours)) if (fields.arguments !== undefined) check(fields.arguments, name);
 });
 
 test("the types of the replies are the real server's in both protocols", async () => {
   for (const protocol of [2, 3]) {
-    await theirs.call("HELLO", protocol);
-    await ours.call("HELLO", protocol);
+    await pair.theirs.call("HELLO", protocol);
+    await pair.ours.call("HELLO", protocol);
     for (const words of [
       "COMMAND INFO get nosuch sort memory|usage get|x",
       "COMMAND LIST FILTERBY MODULE none",
@@ -189,19 +167,19 @@ test("the types of the replies are the real server's in both protocols", async (
       "COMMAND GETKEYSANDFLAGS DEL a b c",
     ]) {
       const args = words.split(" ");
-      const expected = await theirs.call(...args);
-      assert.equal((await ours.call(...args))?.toString("latin1"), expected?.toString("latin1"), words);
+      const expected = await pair.theirs.call(...args);
+      assert.equal((await pair.ours.call(...args))?.toString("latin1"), expected?.toString("latin1"), words);
     }
   }
-  await theirs.call("HELLO", 2);
-  await ours.call("HELLO", 2);
+  await pair.theirs.call("HELLO", 2);
+  await pair.ours.call("HELLO", 2);
 });
 
 test("COMMAND LIST with a category lists the commands and subcommands that have it", async () => {
   const listed = async (client: RawClient): Promise<string[]> =>
     ((await client.ask("COMMAND", "LIST", "FILTERBY", "ACLCAT", "dangerous")) as string[]).sort();
-  const own = await listed(ours);
-  const all = new Set(((await ours.ask("COMMAND", "LIST")) as string[]) ?? []);
-  const expected = (await listed(theirs)).filter((name) => all.has(name));
+  const own = await listed(pair.ours);
+  const all = new Set(((await pair.ours.ask("COMMAND", "LIST")) as string[]) ?? []);
+  const expected = (await listed(pair.theirs)).filter((name) => all.has(name));
   assert.deepEqual(own, expected);
 });

@@ -1,48 +1,12 @@
 /** DEBUG beside the real redis-server: digests, sizes and replies of the same data. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type EmbeddedServer, startEverkeyInProcess } from "../../../test/support/everkey.ts";
-import { type Argument, RawClient } from "../../../test/support/raw-client.ts";
-import { startRedis } from "../../../test/support/redis.ts";
+import { test } from "node:test";
+import { pairOfServers } from "../../../test/support/pair-of-servers.ts";
 import { freshSeed, SeededRandom } from "../../../test/support/seed.ts";
-import { createFolder, removeFolder } from "../../../test/support/temp.ts";
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-let everkey: EmbeddedServer;
-let folder: string;
-let theirs: RawClient;
-let ours: RawClient;
-
-before(async () => {
-  redis = await startRedis();
-  folder = createFolder("debug");
-  everkey = await startEverkeyInProcess(folder, {
-    "enable-debug-command": "yes",
-    "enable-protected-configs": "yes",
-  });
-  theirs = await redis.connect();
-  ours = await RawClient.connect(everkey.port);
-});
-
-after(async () => {
-  theirs.close();
-  ours.close();
-  await everkey.close();
-  await redis.stop();
-  removeFolder(folder);
-});
-
-async function both(...args: Argument[]): Promise<readonly [ours: string, theirs: string]> {
-  const [own, real] = await Promise.all([ours.call(...args), theirs.call(...args)]);
-  return [own?.toString("latin1") ?? "(closed)", real?.toString("latin1") ?? "(closed)"];
-}
-
-async function equal(...args: Argument[]): Promise<string> {
-  const [own, real] = await both(...args);
-  assert.equal(own, real, args.map(String).join(" "));
-  return own;
-}
+const pair = pairOfServers("debug", { "enable-debug-command": "yes", "enable-protected-configs": "yes" });
+const { both, equal } = pair;
 
 function randomValue(random: SeededRandom): Buffer | string {
   switch (random.below(6)) {
@@ -118,7 +82,7 @@ test("the serialized length of a compressed string is that of its DUMP, and abou
   for (const value of values) {
     await both("SET", "k", value);
     const [own, real] = await both("DEBUG", "OBJECT", "k");
-    const dump = String(await ours.ask("DUMP", "k"));
+    const dump = String(await pair.ours.ask("DUMP", "k"));
     // Type before, version and sum behind.
     assert.equal(serialized(own), dump.length - 11, `seed ${seed}`);
     assert.ok(serialized(own) < value.length, `seed ${seed}`);
@@ -135,8 +99,8 @@ test("DEBUG PROTOCOL sends each type as the real server does, in both protocols"
   }
   // What is pushed comes beside the replies.
   await both("DEBUG", "PROTOCOL", "PUSH");
-  assert.deepEqual(ours.pushes, theirs.pushes);
-  assert.equal(ours.pushes.length, 1);
+  assert.deepEqual(pair.ours.pushes, pair.theirs.pushes);
+  assert.equal(pair.ours.pushes.length, 1);
   await both("HELLO", 2);
   await equal("DEBUG", "PROTOCOL", "push");
 });
@@ -159,12 +123,12 @@ test("DEBUG RELOAD leaves the data as it was", async () => {
 });
 
 test("DEBUG RELOAD NOSAVE without a file changes nothing", async () => {
-  await ours.ask("CONFIG", "SET", "dbfilename", "none.rdb");
-  await ours.ask("SET", "kept", "1");
-  const reply = await ours.call("DEBUG", "RELOAD", "NOSAVE");
+  await pair.ours.ask("CONFIG", "SET", "dbfilename", "none.rdb");
+  await pair.ours.ask("SET", "kept", "1");
+  const reply = await pair.ours.call("DEBUG", "RELOAD", "NOSAVE");
   assert.equal(reply?.toString(), "-ERR Error trying to load the RDB dump, check server logs.\r\n");
-  assert.equal(await ours.ask("GET", "kept"), "1");
-  await ours.ask("CONFIG", "SET", "dbfilename", "dump.rdb");
+  assert.equal(await pair.ours.ask("GET", "kept"), "1");
+  await pair.ours.ask("CONFIG", "SET", "dbfilename", "dump.rdb");
 });
 
 test("DEBUG answers as the real server where nothing depends on its insides", async () => {
@@ -224,7 +188,7 @@ test("DEBUG answers as the real server where nothing depends on its insides", as
 
 test("RESTORE takes a payload with a wrong sum while checksums are skipped", async () => {
   await both("SET", "s", "hello");
-  const payload = Buffer.from(String(await ours.ask("DUMP", "s")), "latin1");
+  const payload = Buffer.from(String(await pair.ours.ask("DUMP", "s")), "latin1");
   payload[payload.length - 1]! ^= 1;
   assert.match(await equal("RESTORE", "t", 0, payload), /^-ERR DUMP payload/);
   await both("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", 1);
@@ -234,14 +198,14 @@ test("RESTORE takes a payload with a wrong sum while checksums are skipped", asy
 });
 
 test("DEBUG VERIFY finds the server's own structures sound", async () => {
-  await ours.ask("DEBUG", "POPULATE", 3000, "v", 20);
-  assert.equal(await ours.ask("DEBUG", "VERIFY"), "OK");
+  await pair.ours.ask("DEBUG", "POPULATE", 3000, "v", 20);
+  assert.equal(await pair.ours.ask("DEBUG", "VERIFY"), "OK");
 });
 
 test("what Everkey does not do is refused with a reason", async () => {
   for (const words of ["LOADAOF", "LEAK x", "RESTART", "CRASH-AND-RECOVER 10"]) {
-    const reply = (await ours.call("DEBUG", ...words.split(" ")))?.toString() ?? "";
+    const reply = (await pair.ours.call("DEBUG", ...words.split(" ")))?.toString() ?? "";
     assert.match(reply, /^-ERR DEBUG [A-Z]+ .*(refused|no append-only file)/, words);
   }
-  assert.match(String(await ours.call("DEBUG", "OOM")), /^-OOM /);
+  assert.match(String(await pair.ours.call("DEBUG", "OOM")), /^-OOM /);
 });

@@ -1,38 +1,12 @@
 /** SLOWLOG, LATENCY, MEMORY, TIME, ROLE, LOLWUT beside the real redis-server. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type EmbeddedServer, startEverkeyInProcess } from "../../../test/support/everkey.ts";
-import { type Argument, RawClient } from "../../../test/support/raw-client.ts";
-import { startRedis } from "../../../test/support/redis.ts";
-import { createFolder, removeFolder } from "../../../test/support/temp.ts";
+import { test } from "node:test";
+import { pairOfServers } from "../../../test/support/pair-of-servers.ts";
+import type { RawClient } from "../../../test/support/raw-client.ts";
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-let everkey: EmbeddedServer;
-let folder: string;
-let theirs: RawClient;
-let ours: RawClient;
-
-before(async () => {
-  redis = await startRedis();
-  folder = createFolder("server");
-  everkey = await startEverkeyInProcess(folder, { "enable-debug-command": "yes" });
-  theirs = await redis.connect();
-  ours = await RawClient.connect(everkey.port);
-});
-
-after(async () => {
-  theirs.close();
-  ours.close();
-  await everkey.close();
-  await redis.stop();
-  removeFolder(folder);
-});
-
-async function both(...args: Argument[]): Promise<readonly [ours: string, theirs: string]> {
-  const [own, real] = await Promise.all([ours.call(...args), theirs.call(...args)]);
-  return [own?.toString("latin1") ?? "(closed)", real?.toString("latin1") ?? "(closed)"];
-}
+const pair = pairOfServers("server", { "enable-debug-command": "yes" });
+const { both } = pair;
 
 async function equalAll(lines: readonly string[]): Promise<void> {
   for (const words of lines) {
@@ -92,8 +66,8 @@ test("SLOWLOG keeps what the real server keeps, long arguments cut alike", async
   await both("CONFIG", "SET", "slowlog-log-slower-than", -1);
   const words = async (client: RawClient): Promise<unknown> =>
     ((await client.ask("SLOWLOG", "GET", -1)) as unknown[][]).map((entry) => entry[3]);
-  const kept = await words(ours);
-  assert.deepEqual(kept, await words(theirs));
+  const kept = await words(pair.ours);
+  assert.deepEqual(kept, await words(pair.theirs));
   assert.equal((kept as unknown[]).length, 3);
 });
 
@@ -101,37 +75,37 @@ test("MEMORY STATS has the names of the real server's, and types that fit", asyn
   await both("SET", "k", "v");
   const names = async (client: RawClient): Promise<unknown[]> =>
     ((await client.ask("MEMORY", "STATS")) as unknown[]).filter((_, index) => index % 2 === 0);
-  assert.deepEqual(await names(ours), await names(theirs));
+  assert.deepEqual(await names(pair.ours), await names(pair.theirs));
 });
 
 test("MEMORY USAGE grows with the value and is at least as long", async () => {
   let before = 0;
   for (const length of [0, 10, 100, 1000, 100_000]) {
-    await ours.ask("SET", "k", "x".repeat(length));
-    const bytes = Number(await ours.ask("MEMORY", "USAGE", "k"));
+    await pair.ours.ask("SET", "k", "x".repeat(length));
+    const bytes = Number(await pair.ours.ask("MEMORY", "USAGE", "k"));
     assert.ok(bytes > length && bytes > before, `${bytes} for ${length}`);
     before = bytes;
   }
 });
 
 test("LATENCY tells of a command that took long, by its kind", async () => {
-  await ours.ask("CONFIG", "SET", "latency-monitor-threshold", 10);
-  await ours.ask("DEBUG", "SLEEP", "0.02");
-  const latest = (await ours.ask("LATENCY", "LATEST")) as [string, number, number, number][];
+  await pair.ours.ask("CONFIG", "SET", "latency-monitor-threshold", 10);
+  await pair.ours.ask("DEBUG", "SLEEP", "0.02");
+  const latest = (await pair.ours.ask("LATENCY", "LATEST")) as [string, number, number, number][];
   const command = latest.find(([name]) => name === "command");
   assert.ok(command !== undefined && command[2] >= 20 && command[3] >= command[2]);
-  const history = (await ours.ask("LATENCY", "HISTORY", "command")) as unknown[];
+  const history = (await pair.ours.ask("LATENCY", "HISTORY", "command")) as unknown[];
   assert.ok(history.length >= 1);
-  assert.match(String(await ours.ask("LATENCY", "GRAPH", "command")), /^command - high \d+ ms, low \d+ ms/);
-  assert.match(String(await ours.ask("LATENCY", "DOCTOR")), /command: \d+ delays/);
-  await ours.ask("CONFIG", "SET", "latency-monitor-threshold", 0);
-  await ours.ask("LATENCY", "RESET");
-  assert.match(String(await ours.ask("LATENCY", "DOCTOR")), /latency-monitor-threshold is 0/);
+  assert.match(String(await pair.ours.ask("LATENCY", "GRAPH", "command")), /^command - high \d+ ms, low \d+ ms/);
+  assert.match(String(await pair.ours.ask("LATENCY", "DOCTOR")), /command: \d+ delays/);
+  await pair.ours.ask("CONFIG", "SET", "latency-monitor-threshold", 0);
+  await pair.ours.ask("LATENCY", "RESET");
+  assert.match(String(await pair.ours.ask("LATENCY", "DOCTOR")), /latency-monitor-threshold is 0/);
 });
 
 test("TIME is two numbers as text, LOLWUT a picture with the version", async () => {
-  const [seconds, microseconds] = (await ours.ask("TIME")) as [string, string];
+  const [seconds, microseconds] = (await pair.ours.ask("TIME")) as [string, string];
   assert.match(seconds, /^\d{10}$/);
   assert.ok(Number(microseconds) >= 0 && Number(microseconds) < 1_000_000);
-  assert.match(String(await ours.ask("LOLWUT", "VERSION", 5)), /Redis ver\. 7\.2\.4\n$/);
+  assert.match(String(await pair.ours.ask("LOLWUT", "VERSION", 5)), /Redis ver\. 7\.2\.4\n$/);
 });

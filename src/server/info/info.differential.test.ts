@@ -1,11 +1,9 @@
 /** INFO beside the real redis-server: same sections, same fields, same order; values where they must be equal. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { type EmbeddedServer, startEverkeyInProcess } from "../../../test/support/everkey.ts";
-import { RawClient } from "../../../test/support/raw-client.ts";
-import { startRedis } from "../../../test/support/redis.ts";
-import { createFolder, removeFolder } from "../../../test/support/temp.ts";
+import { test } from "node:test";
+import { pairOfServers } from "../../../test/support/pair-of-servers.ts";
+import type { RawClient } from "../../../test/support/raw-client.ts";
 
 /** How the real server was compiled: does not apply here. */
 const NOT_HERE = ["atomicvar_api", "gcc_version"];
@@ -25,27 +23,8 @@ const NEW_IN_72 = [
   "acl_access_denied_channel",
 ];
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-let everkey: EmbeddedServer;
-let folder: string;
-let theirs: RawClient;
-let ours: RawClient;
-
-before(async () => {
-  redis = await startRedis();
-  folder = createFolder("info");
-  everkey = await startEverkeyInProcess(folder);
-  theirs = await redis.connect();
-  ours = await RawClient.connect(everkey.port);
-});
-
-after(async () => {
-  theirs.close();
-  ours.close();
-  await everkey.close();
-  await redis.stop();
-  removeFolder(folder);
-});
+const pair = pairOfServers("info");
+const { both } = pair;
 
 async function info(client: RawClient, ...sections: string[]): Promise<string> {
   return (await client.ask("INFO", ...sections)) as string;
@@ -68,15 +47,11 @@ function parsed(text: string): Map<string, Map<string, string>> {
   return sections;
 }
 
-async function both(...args: string[]): Promise<void> {
-  await Promise.all([theirs.call(...args), ours.call(...args)]);
-}
-
 test("INFO has the sections and fields of the real server, in its order", async () => {
   await both("SET", "a", "1");
   await both("SETEX", "b", "100", "2");
-  const real = parsed(await info(theirs));
-  const own = parsed(await info(ours));
+  const real = parsed(await info(pair.theirs));
+  const own = parsed(await info(pair.ours));
   assert.deepEqual([...own.keys()], [...real.keys(), "Everkey"]);
   for (const [title, fields] of real) {
     const expected = [...fields.keys()].filter((name) => !NOT_HERE.includes(name));
@@ -97,18 +72,18 @@ test("INFO everything, all, and named sections give the same sections as the rea
     ["modules"],
     ["latencystats", "default"],
   ]) {
-    const titles = [...parsed(await info(ours, ...names)).keys()].filter((title) => title !== "Everkey");
-    assert.deepEqual(titles, [...parsed(await info(theirs, ...names)).keys()], names.join(" "));
+    const titles = [...parsed(await info(pair.ours, ...names)).keys()].filter((title) => title !== "Everkey");
+    assert.deepEqual(titles, [...parsed(await info(pair.theirs, ...names)).keys()], names.join(" "));
   }
 });
 
 test("INFO is a text of the same form in RESP3", async () => {
-  await Promise.all([theirs.call("HELLO", "3"), ours.call("HELLO", "3")]);
+  await Promise.all([pair.theirs.call("HELLO", "3"), pair.ours.call("HELLO", "3")]);
   for (const section of ["cluster", "nosuch", "modules"]) {
-    const expected = await theirs.call("INFO", section);
-    assert.equal((await ours.call("INFO", section))?.toString("latin1"), expected?.toString("latin1"));
+    const expected = await pair.theirs.call("INFO", section);
+    assert.equal((await pair.ours.call("INFO", section))?.toString("latin1"), expected?.toString("latin1"));
   }
-  await Promise.all([theirs.call("HELLO", "2"), ours.call("HELLO", "2")]);
+  await Promise.all([pair.theirs.call("HELLO", "2"), pair.ours.call("HELLO", "2")]);
 });
 
 test("counters of the same commands have the same values", async () => {
@@ -127,8 +102,8 @@ test("counters of the same commands have the same values", async () => {
   ]) {
     await both(...words.split(" "));
   }
-  const real = parsed(await info(theirs, "everything"));
-  const own = parsed(await info(ours, "everything"));
+  const real = parsed(await info(pair.theirs, "everything"));
+  const own = parsed(await info(pair.ours, "everything"));
   for (const [section, name] of [
     ["Stats", "keyspace_hits"],
     ["Stats", "keyspace_misses"],
