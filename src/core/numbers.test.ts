@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ErrorReply, RealServer, seededRandom, testSeed } from "../../test/golden/real-server.ts";
+import { ErrorReply, RealServer } from "../../test/golden/real-server.ts";
+import { printedSeed, SeededRandom } from "../../test/support/seed.ts";
 import {
   addDecimal,
   formatFloat64,
@@ -154,41 +155,41 @@ test("parseMemory knows redis.conf's units", () => {
     assert.equal(parseMemory(text), undefined, text);
 });
 
-function generatedNumber(random: (limit: number) => number): string {
-  const digits = (count: number) => Array.from({ length: count }, () => random(10)).join("");
-  const hex = (count: number) => Array.from({ length: count }, () => random(16).toString(16)).join("");
-  const sign = ["", "", "-", "+"][random(4)]!;
-  switch (random(12)) {
+function generatedNumber(random: SeededRandom): string {
+  const digits = (count: number) => Array.from({ length: count }, () => random.below(10)).join("");
+  const hex = (count: number) => Array.from({ length: count }, () => random.below(16).toString(16)).join("");
+  const sign = ["", "", "-", "+"][random.below(4)]!;
+  switch (random.below(12)) {
     case 0:
-      return sign + digits(1 + random(22));
+      return sign + digits(1 + random.below(22));
     case 1:
-      return `${sign}${digits(random(20))}.${digits(random(25))}`;
+      return `${sign}${digits(random.below(20))}.${digits(random.below(25))}`;
     case 2:
-      return `${sign}${digits(1 + random(5))}.${digits(random(20))}e${["", "-", "+"][random(3)]}${random(30)}`;
+      return `${sign}${digits(1 + random.below(5))}.${digits(random.below(20))}e${["", "-", "+"][random.below(3)]}${random.below(30)}`;
     case 3:
-      return `${sign}${digits(1 + random(3))}e${["", "-"][random(2)]}${random(5200)}`;
+      return `${sign}${digits(1 + random.below(3))}e${["", "-"][random.below(2)]}${random.below(5200)}`;
     case 4:
-      return `${sign}0x${hex(random(20))}.${hex(random(6))}p${["", "-"][random(2)]}${random(70)}`;
+      return `${sign}0x${hex(random.below(20))}.${hex(random.below(6))}p${["", "-"][random.below(2)]}${random.below(70)}`;
     case 5:
-      return `${sign}${["inf", "Infinity", "nan", "infi", "", "e5", ".", "0x", "0xp1", "1e", "1e+", " 1", "1 "][random(13)]}`;
+      return `${sign}${["inf", "Infinity", "nan", "infi", "", "e5", ".", "0x", "0xp1", "1e", "1e+", " 1", "1 "][random.below(13)]}`;
     case 6:
-      return `${sign}${digits(40 + random(200))}`;
+      return `${sign}${digits(40 + random.below(200))}`;
     case 7:
-      return `${sign}0.${"0".repeat(random(20))}${digits(1 + random(20))}`;
+      return `${sign}0.${"0".repeat(random.below(20))}${digits(1 + random.below(20))}`;
     case 8:
-      return `${sign}${2n ** BigInt(60 + random(8)) + BigInt(random(5)) - 2n}${[".5", ".25", ".75", ""][random(4)]}`;
+      return `${sign}${2n ** BigInt(60 + random.below(8)) + BigInt(random.below(5)) - 2n}${[".5", ".25", ".75", ""][random.below(4)]}`;
     case 9:
-      return `${sign}1e-${["4930", "4940", "4950", "4951", "4952", "4960"][random(6)]}`;
+      return `${sign}1e-${["4930", "4940", "4950", "4951", "4952", "4960"][random.below(6)]}`;
     case 10:
-      return `${sign}${random(1000)}.${random(1000)}`;
+      return `${sign}${random.below(1000)}.${random.below(1000)}`;
     default:
-      return `${sign}${digits(1 + random(6))}.${digits(17 + random(3))}5`;
+      return `${sign}${digits(1 + random.below(6))}.${digits(17 + random.below(3))}5`;
   }
 }
 
 test("INCRBYFLOAT gives what the real server gives", async () => {
-  const seed = testSeed("INCRBYFLOAT");
-  const random = seededRandom(seed);
+  const seed = printedSeed("INCRBYFLOAT");
+  const random = new SeededRandom(seed);
   const server = await RealServer.start();
   try {
     const cases = Array.from({ length: 6000 }, () => [generatedNumber(random), generatedNumber(random)] as const);
@@ -219,15 +220,15 @@ test("INCRBYFLOAT gives what the real server gives", async () => {
 });
 
 test("scores are read as the real server reads them", async () => {
-  const seed = testSeed("ZADD");
-  const random = seededRandom(seed);
+  const seed = printedSeed("ZADD");
+  const random = new SeededRandom(seed);
   const server = await RealServer.start();
   try {
     const texts = Array.from({ length: 4000 }, (_, index) =>
       index % 3 === 0
-        ? `${random(10)}.${random(1000)}e${random(700) - 350}`
+        ? `${random.below(10)}.${random.below(1000)}e${random.below(700) - 350}`
         : index % 50 === 1
-          ? `${["0x1p-", "-0x1.8p-", "0x.ffffffffffffffp-"][random(3)]}${1060 + random(20)}`
+          ? `${["0x1p-", "-0x1.8p-", "0x.ffffffffffffffp-"][random.below(3)]}${1060 + random.below(20)}`
           : generatedNumber(random),
     );
     const replies = await Promise.all(

@@ -7,16 +7,17 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Directives } from "../support/child-server.ts";
 import { collectServer } from "./collect.ts";
 import { RealServer } from "./real-server.ts";
 
 const FAR_MS = "4102444800123";
 
 /** Set-ups: name, directives, commands (text is latin1; a leading comment says what they are for). */
-const SETUPS: [string, string[], string[][]][] = [
+const SETUPS: [string, Directives, string[][]][] = [
   [
     "compact",
-    [],
+    {},
     [
       ["SET", "int8", "-7"],
       ["SET", "int16", "12345"],
@@ -73,10 +74,14 @@ const SETUPS: [string, string[], string[][]][] = [
   ],
   [
     "spread",
-    [
-      ...["--rdbcompression", "no", "--hash-max-listpack-entries", "0", "--zset-max-listpack-entries", "0"],
-      ...["--set-max-intset-entries", "0", "--list-max-listpack-size", "2", "--stream-node-max-entries", "2"],
-    ],
+    {
+      rdbcompression: "no",
+      "hash-max-listpack-entries": "0",
+      "zset-max-listpack-entries": "0",
+      "set-max-intset-entries": "0",
+      "list-max-listpack-size": "2",
+      "stream-node-max-entries": "2",
+    },
     [
       ["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "100b"],
       ["RPUSH", "list", "a", "b", "c", "1", "2", "p".repeat(150), "d", "q".repeat(101)],
@@ -92,7 +97,7 @@ const SETUPS: [string, string[], string[][]][] = [
   ],
   [
     "unsummed",
-    ["--rdbchecksum", "no"],
+    { rdbchecksum: "no" },
     [
       ["SET", "k", "v"],
       ["SET", "squeezed", "ab".repeat(30), "PXAT", FAR_MS],
@@ -109,10 +114,12 @@ const SETUPS: [string, string[], string[][]][] = [
   ],
   [
     "unsummed-spread",
-    [
-      ...["--rdbchecksum", "no", "--hash-max-listpack-entries", "0", "--zset-max-listpack-entries", "0"],
-      ...["--list-max-listpack-size", "2"],
-    ],
+    {
+      rdbchecksum: "no",
+      "hash-max-listpack-entries": "0",
+      "zset-max-listpack-entries": "0",
+      "list-max-listpack-size": "2",
+    },
     [
       ["DEBUG", "QUICKLIST-PACKED-THRESHOLD", "20b"],
       ["RPUSH", "l", "a", "b", "c", "p".repeat(30)],
@@ -123,7 +130,7 @@ const SETUPS: [string, string[], string[][]][] = [
   ],
   [
     "lru",
-    ["--maxmemory-policy", "allkeys-lru"],
+    { "maxmemory-policy": "allkeys-lru" },
     [
       ["SET", "k", "v"],
       ["SET", "e", "v", "PXAT", FAR_MS],
@@ -131,13 +138,13 @@ const SETUPS: [string, string[], string[][]][] = [
   ],
   [
     "lfu",
-    ["--maxmemory-policy", "allkeys-lfu"],
+    { "maxmemory-policy": "allkeys-lfu" },
     [
       ["SET", "k", "v"],
       ["SET", "e", "v", "PXAT", FAR_MS],
     ],
   ],
-  ["nothing", [], []],
+  ["nothing", {}, []],
 ];
 
 for (const [name, directives, commands] of SETUPS) {

@@ -1,15 +1,17 @@
 /**
- * A real redis-server for comparisons, in a temporary folder, reached over a unix socket, with a minimal RESP2 client.
+ * A real redis-server whose replies are read as values: what golden files are made with, and what formats are compared
+ * with.
  *
- *  I1  Nothing listens on the network.   I2  `stop` ends exactly the process that was started and removes the folder.
+ *      command(words) ──► RawClient ──► redis-server ──► raw reply ──► number, text, bytes, null, list, ErrorReply
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { freshSeed, SeededRandom } from "../support/seed.ts";
+import type { ChildServer, Directives } from "../support/child-server.ts";
+import type { RawClient } from "../support/raw-client.ts";
+import { startRedis } from "../support/redis.ts";
+import { parseReply, type ReplyNode } from "../support/reply.ts";
+import { createFolder, removeFolder } from "../support/temp.ts";
 
 /** An error reply. */
 export class ErrorReply {
@@ -20,144 +22,64 @@ export class ErrorReply {
   }
 }
 
-export type Reply = number | bigint | string | Buffer | null | ErrorReply | Reply[];
+export type Reply = number | string | Buffer | null | ErrorReply | Reply[];
 
 export class RealServer {
-  readonly directory: string;
-  private readonly process: ChildProcess;
-  private readonly socket: Socket;
-  private readonly waiting: ((reply: Reply) => void)[] = [];
-  private input: Buffer = Buffer.alloc(0);
+  private readonly server: ChildServer;
+  private readonly client: RawClient;
 
-  private constructor(directory: string, process: ChildProcess, socket: Socket) {
-    this.directory = directory;
-    this.process = process;
-    this.socket = socket;
-    socket.on("data", (data) => this.take(data));
-    socket.on("error", () => {});
+  private constructor(server: ChildServer, client: RawClient) {
+    this.server = server;
+    this.client = client;
   }
 
-  /** Starts a server with `directives` (`["--save", ""]`); `prepare` may put files into its folder before. */
-  static async start(directives: string[] = [], prepare: (directory: string) => void = () => {}): Promise<RealServer> {
-    const directory = mkdtempSync(join(tmpdir(), "everkey-real-"));
-    prepare(directory);
-    const path = join(directory, "s");
-    const process = spawn(
-      "redis-server",
-      [
-        "--port",
-        "0",
-        "--unixsocket",
-        path,
-        "--dir",
-        directory,
-        "--save",
-        "",
-        "--enable-debug-command",
-        "yes",
-        ...directives,
-      ],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    let log = "";
-    await new Promise<void>((resolve, reject) => {
-      process.stdout.on("data", (data) => {
-        log += data;
-        if (log.includes("ready to accept connections") || log.includes("accept connections at")) resolve();
-      });
-      process.stderr.on("data", (data) => {
-        log += data;
-      });
-      process.once("error", reject);
-      process.once("exit", () => reject(new Error(`redis-server ended:\n${log}`)));
-    });
-    const socket = connect(path);
-    await new Promise((resolve, reject) => {
-      socket.once("connect", resolve);
-      socket.once("error", reject);
-    });
-    return new RealServer(directory, process, socket);
+  /** Starts a server; `prepare` may put files into its folder before. */
+  static async start(directives: Directives = {}, prepare: (dir: string) => void = () => {}): Promise<RealServer> {
+    const dir = createFolder("real");
+    try {
+      prepare(dir);
+      const server = await startRedis({ dir, directives });
+      return new RealServer(server, await server.connect());
+    } catch (fault) {
+      removeFolder(dir);
+      throw fault;
+    }
   }
 
   /** Sends one command; text arguments are latin1. */
-  command(...parts: (string | Uint8Array)[]): Promise<Reply> {
-    const pieces: Buffer[] = [Buffer.from(`*${parts.length}\r\n`)];
-    for (const part of parts) {
-      const bytes = typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.from(part);
-      pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from("\r\n"));
-    }
-    this.socket.write(Buffer.concat(pieces));
-    return new Promise((resolve) => this.waiting.push(resolve));
+  async command(...parts: (string | Uint8Array)[]): Promise<Reply> {
+    const words = parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : Buffer.from(part)));
+    const raw = await this.client.call(...words);
+    if (raw === undefined) throw new Error(`the connection ended before the reply to ${parts[0]}`);
+    return replyValue(parseReply(raw));
   }
 
   /** SAVEs and returns the file. */
   async save(): Promise<Buffer> {
     const reply = await this.command("SAVE");
     if (reply !== "OK") throw new Error(`SAVE: ${JSON.stringify(reply)}`);
-    return readFileSync(join(this.directory, "dump.rdb"));
+    return readFileSync(join(this.server.dir, "dump.rdb"));
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.process.once("exit", resolve));
-    this.socket.destroy();
-    this.process.kill("SIGKILL");
-    await ended;
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  private take(data: Buffer): void {
-    this.input = this.input.length === 0 ? data : Buffer.concat([this.input, data]);
-    let at = 0;
-    while (at < this.input.length) {
-      const parsed = parseReply(this.input, at);
-      if (parsed === undefined) break;
-      at = parsed.end;
-      this.waiting.shift()?.(parsed.reply);
-    }
-    this.input = this.input.subarray(at);
+    this.client.close();
+    await this.server.kill();
+    removeFolder(this.server.dir);
   }
 }
 
-function parseReply(input: Buffer, at: number): { reply: Reply; end: number } | undefined {
-  const lineEnd = input.indexOf("\r\n", at, "latin1");
-  if (lineEnd === -1) return undefined;
-  const line = input.toString("latin1", at + 1, lineEnd);
-  let end = lineEnd + 2;
-  switch (String.fromCharCode(input[at]!)) {
-    case "+":
-      return { reply: line, end };
-    case "-":
-      return { reply: new ErrorReply(line), end };
+function replyValue(node: ReplyNode): Reply {
+  if (node.text === null) return null;
+  switch (node.type) {
+    case "*":
+      return node.items.map(replyValue);
     case ":":
-      return { reply: Number(line), end };
-    case "$": {
-      const length = Number(line);
-      if (length < 0) return { reply: null, end };
-      if (input.length < end + length + 2) return undefined;
-      return { reply: Buffer.from(input.subarray(end, end + length)), end: end + length + 2 };
-    }
-    default: {
-      const items: Reply[] = [];
-      for (let index = 0; index < Number(line); index++) {
-        const item = parseReply(input, end);
-        if (item === undefined) return undefined;
-        items.push(item.reply);
-        end = item.end;
-      }
-      return { reply: items, end };
-    }
+      return Number(node.text);
+    case "-":
+      return new ErrorReply(node.text);
+    case "$":
+      return Buffer.from(node.text, "latin1");
+    default:
+      return node.text;
   }
-}
-
-/** A seeded generator of whole numbers in [0, limit). */
-export function seededRandom(seed: number): (limit: number) => number {
-  const random = new SeededRandom(seed);
-  return (limit) => random.below(limit);
-}
-
-/** The seed of this run (EVERKEY_TEST_SEED, else a fresh one), printed, so that a failure can be repeated. */
-export function testSeed(name: string): number {
-  const seed = freshSeed();
-  console.log(`${name}: EVERKEY_TEST_SEED=${seed}`);
-  return seed;
 }

@@ -18,6 +18,13 @@ export function freshSeed(): number {
   return Math.floor(Math.random() * 0x1_0000_0000);
 }
 
+/** A seed for the test `name`, printed at once: for tests that do not name it in every message. */
+export function printedSeed(name: string): number {
+  const seed = freshSeed();
+  console.log(`${name}: EVERKEY_TEST_SEED=${seed}`);
+  return seed;
+}
+
 export class SeededRandom {
   private state: number;
 

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Collected, Collector, collectFile, sourceOf } from "../../../test/golden/collect.ts";
-import { seededRandom, testSeed } from "../../../test/golden/real-server.ts";
 import { repositoryRoot } from "../../../test/support/repository.ts";
+import { printedSeed, SeededRandom } from "../../../test/support/seed.ts";
 import { Crc64 } from "../../core/crc64.ts";
 import { RdbFault } from "./rdb-fault.ts";
 import { RdbReader, RECORD_AUX, RECORD_END, RECORD_KEY } from "./rdb-reader.ts";
@@ -117,15 +117,16 @@ for (const name of ["compact", "spread", "unsummed", "unsummed-spread"]) {
 }
 
 test("several changed bytes at once are a fault or other data, never a crash", () => {
-  const seed = testSeed("changed bytes");
-  const random = seededRandom(seed);
+  const seed = printedSeed("changed bytes");
+  const random = new SeededRandom(seed);
   const telling = [0, 1, 0x7f, 0x80, 0x81, 0xc3, 0xfe, 0xff];
   const files = ["compact", "spread", "unsummed", "unsummed-spread"].map((name) => golden(`${name}.rdb`));
   let refused = 0;
   for (let round = 0; round < 8000; round++) {
     const changed = Buffer.from(files[round % files.length]!);
-    for (let change = random(4); change >= 0; change--) {
-      changed[9 + random(changed.length - 9)] = random(2) === 0 ? telling[random(8)]! : random(256);
+    for (let change = random.below(4); change >= 0; change--) {
+      changed[9 + random.below(changed.length - 9)] =
+        random.below(2) === 0 ? telling[random.below(8)]! : random.below(256);
     }
     if (!isAccepted(changed, false)) refused++;
   }

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { collectFile, collectServer } from "../../../test/golden/collect.ts";
-import { RealServer, seededRandom, testSeed } from "../../../test/golden/real-server.ts";
+import { RealServer } from "../../../test/golden/real-server.ts";
+import { printedSeed, SeededRandom } from "../../../test/support/seed.ts";
 import { RdbEncoder, writeLength } from "./rdb-encoder.ts";
 import { RdbFinisher } from "./rdb-finisher.ts";
 import { RdbInput } from "./rdb-input.ts";
@@ -21,35 +22,35 @@ interface Entry {
 }
 
 function generatedEntries(seed: number, count: number): Entry[] {
-  const random = seededRandom(seed);
-  const bytes = (length: number) => Array.from({ length }, () => String.fromCharCode(random(256))).join("");
+  const random = new SeededRandom(seed);
+  const bytes = (length: number) => Array.from({ length }, () => String.fromCharCode(random.below(256))).join("");
   const value = (): string => {
-    switch (random(8)) {
+    switch (random.below(8)) {
       case 0:
-        return String(random(2 ** 31) - 2 ** 30);
+        return String(random.below(2 ** 31) - 2 ** 30);
       case 1:
-        return String(random(300) - 150);
+        return String(random.below(300) - 150);
       case 2:
-        return `${random(2 ** 31)}${random(2 ** 31)}`;
+        return `${random.below(2 ** 31)}${random.below(2 ** 31)}`;
       case 3:
-        return bytes(random(30));
+        return bytes(random.below(30));
       case 4:
-        return bytes(1 + random(9)).repeat(random(60));
+        return bytes(1 + random.below(9)).repeat(random.below(60));
       case 5:
-        return bytes(random(400)) + "z".repeat(random(2000));
+        return bytes(random.below(400)) + "z".repeat(random.below(2000));
       case 6:
         return ["-2147483648", "2147483647", "2147483648", "-0", "007", "", "-", "-128", "127", "128", "-32769"][
-          random(11)
+          random.below(11)
         ]!;
       default:
-        return "w".repeat(16380 + random(10));
+        return "w".repeat(16380 + random.below(10));
     }
   };
   return Array.from({ length: count }, (_, index) => ({
     database: index < count / 2 ? 0 : 3,
-    key: random(4) === 0 ? String(index - 200) : `k${index}:${bytes(random(40))}`,
+    key: random.below(4) === 0 ? String(index - 200) : `k${index}:${bytes(random.below(40))}`,
     value: value(),
-    expireAtMs: random(3) === 0 ? 4_102_444_800_000 + index : -1,
+    expireAtMs: random.below(3) === 0 ? 4_102_444_800_000 + index : -1,
   }));
 }
 
@@ -100,7 +101,7 @@ const sorted = (entries: Entry[]) =>
     .sort((left, right) => left.database - right.database || (left.key < right.key ? -1 : 1));
 
 test("what is encoded is read back, whatever the chunk size and the options", () => {
-  const seed = testSeed("encode and read");
+  const seed = printedSeed("encode and read");
   for (const chunkBytes of [1, 100, 4096, 1 << 20]) {
     for (const [compression, checksum] of [
       [true, true],
@@ -116,7 +117,7 @@ test("what is encoded is read back, whatever the chunk size and the options", ()
 });
 
 test("redis-check-rdb accepts the file and the real server loads exactly what was written", async () => {
-  const seed = testSeed("encode and load");
+  const seed = printedSeed("encode and load");
   const entries = generatedEntries(seed, 800);
   const directory = mkdtempSync(join(tmpdir(), "everkey-encode-"));
   try {
@@ -125,7 +126,7 @@ test("redis-check-rdb accepts the file and the real server loads exactly what wa
       writeFileSync(path, encode(entries, compression, true, 5000));
       const output = execFileSync("redis-check-rdb", [path]).toString();
       assert.match(output, /Checksum OK/);
-      const server = await RealServer.start([], (folder) => copyFileSync(path, join(folder, "dump.rdb")));
+      const server = await RealServer.start({}, (folder) => copyFileSync(path, join(folder, "dump.rdb")));
       try {
         const loaded = await collectServer(server, [0, 3]);
         assert.deepEqual(loaded.keys, sorted(entries), `seed ${seed}`);
