@@ -1,5 +1,5 @@
 /**
- * The background job "rdb-checksum": the check sum of a whole RDB file, while the main thread loads it.
+ * The background job "rdb", checking: the check sum of a whole RDB file, while the main thread loads it.
  *
  *      main thread   check ─────────────────────────────►
  *      job                   reads the file, sums it up    ◄─ sum │ failed

@@ -1,5 +1,5 @@
 /**
- * The background job "rdb-writer": an RdbFileWriter behind messages.
+ * The background job "rdb", writing: an RdbFileWriter behind messages.
  *
  *      main thread   open ─► chunk ─► chunk ─► ... ─► finish │ abort
  *      job                   ◄─ recycle  ◄─ recycle          ◄─ done │ failed

@@ -1,7 +1,7 @@
 /**
  * Snapshots on the local disk: SAVE, BGSAVE, save points, loading at the start.
  *
- *      BGSAVE   SnapshotStream ── slices of a millisecond between commands ──► job "rdb-writer" ──► dump.rdb
+ *      BGSAVE   SnapshotStream ── slices of a millisecond between commands ──► job "rdb" ──► dump.rdb
  *      SAVE     SnapshotStream ── all at once ──► RdbFileWriter ──► dump.rdb
  *
  *  I1  At most one snapshot is written at a time.
@@ -174,7 +174,7 @@ export class Snapshots {
     const { background, clock, log, processId } = this.services;
     this.isScheduled = false;
     this.lastTryMs = clock.monotonicMs();
-    const job = background.start("rdb-writer");
+    const job = background.start("rdb");
     const encoder = new RdbEncoder();
     const stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => this.send(chunk));
     const running: Running = {
@@ -349,7 +349,7 @@ export class Snapshots {
 
   /** The file's check sum, in the background; rejects when it is wrong. */
   private startChecksum(path: string, bytes: number): Promise<void> {
-    const job = this.services.background.start("rdb-checksum");
+    const job = this.services.background.start("rdb");
     const sum = new Promise<void>((resolve, reject) => {
       job.onFailure(reject);
       job.onMessage((message) => {

@@ -230,7 +230,7 @@ export class Server {
     const { session, log } = this;
     session.gates.isLoading = true;
     if (this.preparesBackground || this.snapshots.settings.savePoints.length > 0) {
-      this.host.background.prepare("rdb-writer");
+      this.host.background.prepare("rdb");
     }
     await this.listen();
     log.write("notice", "Server initialized");

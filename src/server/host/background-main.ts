@@ -7,17 +7,15 @@ import { NodeDisk } from "./node-disk.ts";
 
 const port = parentPort;
 if (port !== null) {
+  const { job } = workerData as { job: string };
+  if (job !== "rdb") throw new Error(`there is no background job "${job}"`);
   const disk = new NodeDisk();
   const send = (message: unknown, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
-  const jobs: Record<string, (message: never) => void> = {
-    "rdb-writer": rdbJob(disk, send),
-    "rdb-checksum": checksumJob(disk, send),
-  };
-  const { job } = workerData as { job: string };
-  const receive = jobs[job];
-  if (receive === undefined) throw new Error(`there is no background job "${job}"`);
+  const write = rdbJob(disk, send);
+  const check = checksumJob(disk, send);
   port.on("message", (message) => {
     if (message.kind === "end") port.close();
-    else receive(message as never);
+    else if (message.kind === "check") check(message);
+    else write(message);
   });
 }

@@ -10,7 +10,7 @@
 
 import { chmodSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { NetFault, reasonOf } from "../../core/faults.ts";
+import { NetFault } from "../../core/faults.ts";
 import type { Connection, ConnectionHandler, Listener, ListenOptions, Net } from "../../core/host.ts";
 import { DirectStream, LastView } from "./direct-stream.ts";
 
@@ -65,12 +65,9 @@ export class NodeNet implements Net {
       const buffer = process.platform === "win32" ? new Uint8Array(READ_BUFFER_BYTES) : this.readBuffer;
       direct.readInto(buffer, (bytes, length) => handler.onData(bytes, length));
     }
-    let reason = "closed by the peer";
-    socket.on("error", (error) => {
-      reason = reasonOf(error);
-    });
-    socket.on("end", () => socket.end());
-    socket.once("close", () => handler.onClose(reason));
+    // A reset by the peer is one of the ways in which a connection ends: "close" follows.
+    socket.on("error", () => undefined);
+    socket.once("close", () => handler.onClose());
     socket.resume();
   }
 }
