@@ -15,7 +15,7 @@ export interface Clock {
   nowMs(): number;
   /** Fractional ms since an arbitrary point; never goes back. */
   monotonicMs(): number;
-  /** Runs `task` once after `delayMs`; `keepAlive` false does not hold the process. */
+  /** Runs `task` once after `delayMs`, unless the timer is cancelled before. */
   after(delayMs: number, task: () => void): Timer;
   /** Runs `task` once when the events that are already waiting have been served. */
   soon(task: () => void): void;
@@ -98,7 +98,7 @@ export interface Connection {
 export interface ConnectionHandler {
   onData(bytes: Uint8Array, length: number): void;
   /** Once, whatever ended it. */
-  onClose(reason: string): void;
+  onClose(): void;
 }
 
 export interface Listener {

@@ -4,6 +4,7 @@ import type { CommandContext, CommandTable } from "../commands/command.ts";
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import type { Snapshots } from "./snapshots.ts";
 
+const NOT_STARTED = new ReplyError("ERR Background save could not be started. Check the server log for the reason.");
 const IN_PROGRESS = new ReplyError("ERR Background save already in progress");
 /** No more than that, as the real server answers it: the reason stands in the log. */
 const SAVE_FAILED = new ReplyError("ERR");
@@ -61,6 +62,6 @@ function backgroundSave(snapshots: Snapshots, { request, reply }: CommandContext
   if (request.count > 2 || (request.count === 2 && !request.is(1, "SCHEDULE"))) return reply.error(SYNTAX);
   // SCHEDULE waits for a log rewrite, never for another snapshot; there is no rewrite to wait for.
   if (snapshots.isRunning()) return reply.error(IN_PROGRESS);
-  snapshots.startBackgroundSave();
+  if (!snapshots.startBackgroundSave()) return reply.error(NOT_STARTED);
   reply.simple("Background saving started");
 }

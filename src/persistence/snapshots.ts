@@ -31,6 +31,7 @@ const SUM_BESIDE_BYTES = 8 * 1024 * 1024;
 const CHUNKS_MAX = 16;
 /** After a failure a save point tries again no sooner than this. */
 const RETRY_MS = 5000;
+const LEFTOVER_MS = 60 * 60 * 1000;
 
 export interface SnapshotSettings {
   directory: string;
@@ -96,6 +97,7 @@ export class Snapshots {
   /** Duration of the last background save, seconds; -1 before the first. */
   lastSeconds: number;
   savesDone: number;
+  /** A background save is to start as soon as it may (DEBUG RELOAD gave one up). */
   isScheduled: boolean;
   loading: LoadProgress | undefined;
   lastLoad: LoadResult | undefined;
@@ -169,12 +171,21 @@ export class Snapshots {
     log("notice", "DB saved on disk");
   }
 
-  /** Opens a snapshot of this moment and writes it while commands go on. Nothing may be running. */
-  startBackgroundSave(): void {
+  /**
+   * Opens a snapshot of this moment and writes it while commands go on. Nothing may be running. False when the system
+   * gives no thread for it; the log says why.
+   */
+  startBackgroundSave(): boolean {
     const { background, clock, log, processId } = this.services;
     this.isScheduled = false;
     this.lastTryMs = clock.monotonicMs();
-    const job = background.start("rdb");
+    let job: BackgroundJob;
+    try {
+      job = background.start("rdb");
+    } catch (error) {
+      this.fail(error);
+      return false;
+    }
     const encoder = new RdbEncoder();
     const stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => this.send(chunk));
     const running: Running = {
@@ -194,6 +205,7 @@ export class Snapshots {
     this.post(running, { kind: "open", options: this.fileOptions() });
     log("notice", `Background saving started by pid ${processId}`);
     this.planSlice(running);
+    return true;
   }
 
   /** Gives up the running background save, for SHUTDOWN NOSAVE and FLUSHALL; the old file stays. */
@@ -320,6 +332,28 @@ export class Snapshots {
   /** Whether writes are to be refused because the last save failed. */
   deniesWrites(): boolean {
     return this.settings.stopsWritesOnError && this.settings.savePoints.length > 0 && this.lastStatus === "err";
+  }
+
+  /**
+   * Removes what killed servers left behind: temporary files that nobody has written to for an hour. A save under way
+   * writes all the time, also that of another server in the same directory.
+   */
+  removeLeftovers(): void {
+    const { clock, disk, log } = this.services;
+    const { directory } = this.settings;
+    try {
+      for (const name of disk.list(directory)) {
+        if (!/^temp-[0-9]+\.rdb$/.test(name)) continue;
+        const path = `${directory}/${name}`;
+        const status = disk.status(path);
+        if (status === undefined || clock.nowMs() - status.modifiedMs < LEFTOVER_MS) continue;
+        disk.remove(path);
+        log("notice", `Removed ${path}, an unfinished snapshot of a server that was killed`);
+      }
+    } catch (error) {
+      // They only take room: no reason not to start.
+      log("warning", `Unfinished snapshots in ${directory} could not be removed: ${(error as Error).message}`);
+    }
   }
 
   // ---- loading ------------------------------------------------------------------------------------------------

@@ -242,6 +242,7 @@ export class Server {
       throw new StartFailure(loadFailureText(error, this.snapshots.filePath()), { cause: error });
     }
     session.gates.isLoading = false;
+    this.snapshots.removeLeftovers();
     this.keyspace.dirty = 0;
     this.snapshots.lastSaveMs = this.host.clock.nowMs();
     this.cron.start();

@@ -236,6 +236,22 @@ for (const [what, plan, reason] of [
   });
 }
 
+test("what a killed server left unfinished is removed at the start, when it is old enough to be nobody's work", async () => {
+  for (const [modifiedMs, isLeft] of [
+    [0, false],
+    [Number.MAX_SAFE_INTEGER, true],
+  ] as const) {
+    const { disk } = await prepare();
+    for (const name of ["temp-77.rdb", "temp-dump.rdb"]) disk.open(`/data/${name}`, "create").close();
+    disk.modifiedMs = modifiedMs;
+    await serve(disk);
+    const names = disk.list("/data");
+    assert.equal(names.includes("temp-77.rdb"), isLeft);
+    assert.ok(names.includes("temp-dump.rdb"), "a name that is not ours");
+    assert.ok(names.includes("dump.rdb"));
+  }
+});
+
 test("random faults during random work never cost a file that was whole", async (t) => {
   const seed = freshSeed();
   t.diagnostic(`seed ${seed}`);

@@ -27,6 +27,8 @@ export class VirtualDisk implements Disk {
   freeBytes = Number.POSITIVE_INFINITY;
   /** Files that are open. */
   openFiles = 0;
+  /** The time that all files say they were written at, ms since 1970. */
+  modifiedMs = 0;
   private names = new Map<string, Content>();
   private durableNames = new Map<string, Content>();
   private readonly folders = new Set<string>(["/"]);
@@ -73,8 +75,8 @@ export class VirtualDisk implements Disk {
   status(path: string): FileStatus | undefined {
     this.step("stat", path);
     const content = this.names.get(path);
-    if (content !== undefined) return { bytes: content.bytes.length, modifiedMs: 0, isDirectory: false };
-    return this.folders.has(path) ? { bytes: 0, modifiedMs: 0, isDirectory: true } : undefined;
+    if (content !== undefined) return { bytes: content.bytes.length, modifiedMs: this.modifiedMs, isDirectory: false };
+    return this.folders.has(path) ? { bytes: 0, modifiedMs: this.modifiedMs, isDirectory: true } : undefined;
   }
 
   list(directory: string): string[] {

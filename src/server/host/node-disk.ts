@@ -30,7 +30,7 @@ export class NodeDisk implements Disk {
   status(path: string): FileStatus | undefined {
     try {
       const status = statSync(path);
-      return { bytes: status.size, isDirectory: status.isDirectory() };
+      return { bytes: status.size, modifiedMs: status.mtimeMs, isDirectory: status.isDirectory() };
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
       throw new DiskFault("stat", path, error);

@@ -44,8 +44,6 @@ export class Keyspace extends RecordStore {
   nowMs: number;
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number;
-  /** False while a load or a caller that must not change anything looks: expired keys are then merely invisible. */
-  deletesExpired: boolean;
   /** False for a client with NO-TOUCH: lookups leave the access clock alone. */
   touchesAccess: boolean;
   /** Called with each key that expiry or eviction removes, before it is gone. */
@@ -65,7 +63,6 @@ export class Keyspace extends RecordStore {
     this.statistics = new KeyspaceStatistics();
     this.nowMs = 0;
     this.dirty = 0;
-    this.deletesExpired = true;
     this.touchesAccess = true;
     this.onRemoval = undefined;
     this.lastSnapshotId = 0;
@@ -123,7 +120,7 @@ export class Keyspace extends RecordStore {
     if (record === 0) return 0;
     const flags = this.arena.words[record >>> SEGMENT_SHIFT]![((record & UNIT_MASK) << 1) + 1]!;
     if ((flags & RECORD_EXPIRES) !== 0 && this.isExpired(record)) {
-      if (this.deletesExpired) this.removeExpired(database, record);
+      this.removeExpired(database, record);
       return 0;
     }
     return record;
@@ -148,10 +145,8 @@ export class Keyspace extends RecordStore {
     for (let attempt = 0; attempt < 100; attempt++) {
       const record = this.tables.pick(database.table, random);
       if (record === 0 || !this.isExpired(record)) return record;
-      if (this.deletesExpired) {
-        this.seekRecord(database, record);
-        this.removeExpired(database, record);
-      }
+      this.seekRecord(database, record);
+      this.removeExpired(database, record);
     }
     return 0;
   }
