@@ -9,7 +9,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import type { Client } from "./client.ts";
 import { DATASETS, type DatasetName } from "./families.ts";
 
-export const CONNECTION_COUNT = 50;
+const CONNECTION_COUNT = 50;
 
 export interface BenchmarkRun {
   readonly port: number;

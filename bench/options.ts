@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { FAMILIES } from "./families.ts";
 import type { Mode } from "./plan.ts";
 
-export const MEASUREMENTS = ["throughput", "memory", "snapshot", "stalls", "large"] as const;
+const MEASUREMENTS = ["throughput", "memory", "snapshot", "stalls", "large"] as const;
 export type MeasurementName = (typeof MEASUREMENTS)[number];
 
 export interface Options {

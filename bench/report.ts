@@ -29,7 +29,7 @@ export interface Row {
 }
 
 /** `NaN` when there is no sample. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   if (values.length === 0) return Number.NaN;
   const sorted = [...values].sort((left, right) => left - right);
   const middle = sorted.length >> 1;
@@ -54,7 +54,7 @@ export function makeRow(
 }
 
 /** Four significant digits, thousands in groups. */
-export function formatNumber(value: number): string {
+function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "-";
   const size = Math.abs(value);
   if (size >= 100_000) return `${Math.round(value / 1000).toLocaleString("en")} k`;
@@ -64,7 +64,7 @@ export function formatNumber(value: number): string {
   return value.toFixed(2);
 }
 
-export function formatRatio(ratio: number): string {
+function formatRatio(ratio: number): string {
   return Number.isFinite(ratio) ? `${ratio.toFixed(2)}x` : "-";
 }
 
@@ -73,7 +73,7 @@ function formatVerdicts(verdicts: readonly Verdict[]): string {
 }
 
 /** Aligned columns: the first `leftCount` to the left, then numbers to the right, the last to the left again. */
-export function formatTable(header: readonly string[], lines: readonly (readonly string[])[], leftCount = 1): string {
+function formatTable(header: readonly string[], lines: readonly (readonly string[])[], leftCount = 1): string {
   const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]!.length)));
   const last = header.length - 1;
   const align = (text: string, column: number) =>

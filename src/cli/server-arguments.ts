@@ -71,7 +71,7 @@ export function parseServerArguments(words: readonly string[], facts: VersionFac
 }
 
 /** The line of `--version`, in the shape that tools know from redis-server. */
-export function versionText(facts: VersionFacts): string {
+function versionText(facts: VersionFacts): string {
   return `Everkey server v=${facts.version} (Redis ${facts.redisVersion} compatible) malloc=arena bits=64 node=${facts.nodeVersion}`;
 }
 

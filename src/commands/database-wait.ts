@@ -6,14 +6,13 @@
  *  Source: replies of redis-server 7.0 (WAIT); the documentation of Redis 7.2 and its tests' expectations (WAITAOF).
  */
 
-import { ReplyError } from "../protocol/errors.ts";
+import { ReplyError, TIMEOUT_OUT_OF_RANGE } from "../protocol/errors.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import { readInteger } from "./arguments.ts";
 import type { CommandContext, CommandTable } from "./command.ts";
 
 const TIMEOUT_NO_INTEGER = new ReplyError("ERR timeout is not an integer or out of range");
 const TIMEOUT_NEGATIVE = new ReplyError("ERR timeout is negative");
-const TIMEOUT_OUT_OF_RANGE = new ReplyError("ERR timeout is out of range");
 const NOT_ZERO_OR_ONE = new ReplyError("ERR value is out of range, value must between 0 and 1");
 const NOT_POSITIVE = new ReplyError("ERR value is out of range, must be positive");
 const NO_APPEND_ONLY_FILE = new ReplyError(

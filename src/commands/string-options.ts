@@ -17,10 +17,10 @@ export const OPTION_XX = 2;
 export const OPTION_GET = 4;
 export const OPTION_KEEPTTL = 8;
 export const OPTION_PERSIST = 16;
-export const OPTION_EX = 32;
-export const OPTION_PX = 64;
-export const OPTION_EXAT = 128;
-export const OPTION_PXAT = 256;
+const OPTION_EX = 32;
+const OPTION_PX = 64;
+const OPTION_EXAT = 128;
+const OPTION_PXAT = 256;
 
 export const OPTIONS_OF_SET =
   OPTION_NX | OPTION_XX | OPTION_GET | OPTION_KEEPTTL | OPTION_EX | OPTION_PX | OPTION_EXAT | OPTION_PXAT;

@@ -11,7 +11,6 @@ import {
   parseInt64,
   parseMemory,
   parseSafeInteger,
-  parseUint64,
   readBigInt64,
   readInt64,
   writeInt64,
@@ -67,15 +66,6 @@ test("parseSafeInteger takes exactly the safe integers", () => {
       assert.equal(parseSafeInteger(bytes, 0, bytes.length), expected);
     }),
   );
-});
-
-test("parseUint64 reads up to 2^64 - 1", () => {
-  const parse = (text: string) => parseUint64(latin1(text), 0, text.length);
-  assert.equal(parse("18446744073709551615"), 2n ** 64n - 1n);
-  assert.equal(parse("18446744073709551616"), undefined);
-  assert.equal(parse("0"), 0n);
-  assert.equal(parse("-1"), undefined);
-  assert.equal(parse("007"), undefined);
 });
 
 test("writeInt64Digits writes what parseInt64 reads", () => {

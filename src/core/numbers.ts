@@ -62,13 +62,6 @@ export function parseInt64(bytes: Uint8Array, start: number, length: number): bi
   return magnitude > 0x7fffffffffffffffn ? undefined : magnitude;
 }
 
-/** The unsigned 64-bit whole number that the bytes spell, undefined when they spell none. Strict, see parseSafeInteger. */
-export function parseUint64(bytes: Uint8Array, start: number, length: number): bigint | undefined {
-  if (length < 1 || length > 20) return undefined;
-  const value = length === 1 && bytes[start] === ZERO ? 0n : digits64(bytes, start, length);
-  return value === undefined || value > 0xffffffffffffffffn ? undefined : value;
-}
-
 /** Up to 20 digits without a leading zero as a bigint, undefined for anything else. */
 function digits64(bytes: Uint8Array, start: number, length: number): bigint | undefined {
   if (length < 1 || length > 20 || bytes[start] === ZERO) return undefined;
@@ -226,11 +219,6 @@ export function readUint32(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at) >>> 0;
 }
 
-/** As a number: exact below 2^53. */
-export function readUint64(bytes: Uint8Array, at: number): number {
-  return readUint32(bytes, at + 4) * 4294967296 + readUint32(bytes, at);
-}
-
 /** As a number: exact between -2^53 and 2^53. */
 export function readInt64(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at + 4) * 4294967296 + readUint32(bytes, at);
@@ -240,12 +228,7 @@ export function readBigInt64(bytes: Uint8Array, at: number): bigint {
   return (BigInt(readInt32(bytes, at + 4)) << 32n) | BigInt(readUint32(bytes, at));
 }
 
-export function writeUint16(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-}
-
-export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
   bytes[at + 2] = value >>> 16;

@@ -48,9 +48,6 @@ export class Client implements ClientState {
   lastRequestMs: number;
   /** Name of the last command, "container|sub" for subcommands. */
   lastCommand: string;
-  argumentBytes: number;
-  inputBytes: number;
-  outputBytes: number;
   /** Monotonic ms since which the output buffer has been above its soft limit, 0 when it is not. */
   softLimitSinceMs: number;
   /** Buffer bytes of this client that are part of the sum in Clients. */
@@ -79,9 +76,6 @@ export class Client implements ClientState {
     this.createdMs = createdMs;
     this.lastRequestMs = monotonicMs;
     this.lastCommand = "NULL";
-    this.argumentBytes = 0;
-    this.inputBytes = 0;
-    this.outputBytes = 0;
     this.softLimitSinceMs = 0;
     this.accountedBytes = 0;
   }

@@ -17,7 +17,7 @@ import { Client, type ClientClass } from "./client.ts";
  * What a client costs besides its buffers, bytes: the objects of this folder and the socket's in Node, as measured by
  * the growth of the heap per idle connection, rounded up.
  */
-export const CLIENT_BASE_BYTES = 2048;
+const CLIENT_BASE_BYTES = 2048;
 
 export class Clients {
   /** Sum of all buffers as last counted, bytes. */
@@ -132,7 +132,7 @@ function unfinishedArgumentBytes(client: Client): number {
 }
 
 /** Bytes that the client takes in all. */
-export function clientMemoryBytes(client: Client): number {
+function clientMemoryBytes(client: Client): number {
   return CLIENT_BASE_BYTES + client.bufferBytes();
 }
 

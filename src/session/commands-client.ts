@@ -6,7 +6,7 @@
  */
 
 import type { CommandContext, CommandFlag, CommandFunction, CommandSpec } from "../commands/command.ts";
-import { NOT_AN_INTEGER, ReplyError, SYNTAX } from "../protocol/errors.ts";
+import { NOT_AN_INTEGER, ReplyError, SYNTAX, TIMEOUT_OUT_OF_RANGE } from "../protocol/errors.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Client } from "./client.ts";
@@ -19,7 +19,6 @@ const BAD_CLIENT_ID = new ReplyError("ERR Invalid client ID");
 const BAD_PAUSE_MODE = new ReplyError("ERR CLIENT PAUSE mode must be WRITE or ALL");
 const TIMEOUT_NOT_AN_INTEGER = new ReplyError("ERR timeout is not an integer or out of range");
 const TIMEOUT_NEGATIVE = new ReplyError("ERR timeout is negative");
-const TIMEOUT_OUT_OF_RANGE = new ReplyError("ERR timeout is out of range");
 const BAD_UNBLOCK_REASON = new ReplyError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 const UNBLOCKED = new ReplyError("UNBLOCKED client unblocked via CLIENT UNBLOCK");
 const INT64_MAX = 0x7fffffffffffffffn;

@@ -146,7 +146,6 @@ export class Dispatcher {
     const statistics = this.statistics;
     statistics.inputBytes += length;
     statistics.readEvents++;
-    client.inputBytes += length;
     if (client.isClosing) return;
     if (client.suspension !== undefined) {
       client.keep(bytes, 0, length, 0);
@@ -427,7 +426,6 @@ export class Dispatcher {
       this.countError();
     }
     if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.closeRun(client);
-    client.argumentBytes = requestBytes;
     client.lastCommand = command.fullName;
     if (context.suspension !== undefined) this.suspend(client, context.suspension);
   }
@@ -507,7 +505,6 @@ export class Dispatcher {
     if (bytes > 0) {
       this.statistics.outputBytes += bytes;
       this.statistics.writeEvents++;
-      client.outputBytes += bytes;
       const parts = reply.parts;
       for (let index = 0; index < parts.length; index++) connection.write(parts[index]!, 0, parts[index]!.length);
       const isFree = reply.position === 0 || connection.write(reply.buffer, 0, reply.position);

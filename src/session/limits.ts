@@ -29,7 +29,7 @@ export interface OutputLimit {
 const SWEEP_CLIENTS_MIN = 5;
 const SWEEPS_PER_ROUND = 10;
 
-export const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
+const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 export const DENIED =
   "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. " +
   "In this mode connections are only accepted from the loopback interface. " +

@@ -181,7 +181,7 @@ export class FakePeer {
     this.handler = handler;
     this.clock = clock;
     // A socket tells of its end after the call that ended it.
-    connection.onEnd = () => clock.soon(() => handler.onClose("closed"));
+    connection.onEnd = () => clock.soon(() => handler.onClose());
   }
 
   /** Gives bytes to the server, in pieces of at most `pieceBytes`. Text is latin1. */

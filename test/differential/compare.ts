@@ -24,9 +24,7 @@ export const compareExactly: ReplyComparison = (expected, actual) => {
 };
 
 /** Lifts a comparison of parsed values: errors, missing replies and equal bytes are settled before. */
-export function compareParsed(
-  compare: (expected: ReplyNode, actual: ReplyNode) => string | undefined,
-): ReplyComparison {
+function compareParsed(compare: (expected: ReplyNode, actual: ReplyNode) => string | undefined): ReplyComparison {
   return (expected, actual) => {
     const difference = compareExactly(expected, actual);
     if (difference === undefined || expected === undefined || actual === undefined) return difference;

@@ -126,9 +126,6 @@ const KEYS = ["k1", "k2", "k3", "key:4", "", "k\x00\r\n\xff", "{tag}a", "long-ke
 /** A key of a small pool, so that commands meet the same keys; the first ones most often. */
 export const key = (): Piece => (random) => [bytes(random.chance(0.75) ? KEYS[random.below(3)]! : random.pick(KEYS))];
 
-/** All keys that `key()` may draw. */
-export const keyPool: readonly string[] = KEYS;
-
 const INTEGERS = [
   "0",
   "1",
@@ -177,7 +174,7 @@ const BAD_INTEGERS = [
   "\xd9\xa1",
 ];
 
-export const goodInteger = (): Piece => textOf(...INTEGERS);
+const goodInteger = (): Piece => textOf(...INTEGERS);
 export const badInteger = (): Piece => textOf(...BAD_INTEGERS);
 /** An integer, mostly one that is valid and often small. */
 export const integer = (): Piece =>

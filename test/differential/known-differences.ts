@@ -16,7 +16,7 @@ export interface KnownDifference {
   readonly reason: string;
 }
 
-export const knownDifferences: readonly KnownDifference[] = [
+const knownDifferences: readonly KnownDifference[] = [
   {
     command: "HELLO",
     expected: /^-WRONGPASS /,

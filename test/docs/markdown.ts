@@ -44,7 +44,7 @@ export function codeBlocks(text: string): CodeBlock[] {
 }
 
 /** The text without its fenced and indented blocks. */
-export function proseOf(text: string): string {
+function proseOf(text: string): string {
   return text.replace(/^```[\s\S]*?^```/gm, "").replace(/^ {4}.*$/gm, "");
 }
 

@@ -34,7 +34,7 @@ export function freePort(): Promise<number> {
 export type Directives = Readonly<Record<string, string | number>>;
 
 /** `--name value` for each directive. */
-export function directiveArguments(directives: Directives): string[] {
+function directiveArguments(directives: Directives): string[] {
   return Object.entries(directives).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
 

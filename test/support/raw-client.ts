@@ -13,7 +13,7 @@ import { plainReply, ReplyFramer } from "./reply.ts";
 export type Argument = Buffer | string | number;
 
 /** Bytes of `argument`; strings are UTF-8. */
-export function argumentBytes(argument: Argument): Buffer {
+function argumentBytes(argument: Argument): Buffer {
   return Buffer.isBuffer(argument) ? argument : Buffer.from(String(argument));
 }
 

@@ -11,7 +11,7 @@
 import { posix } from "node:path";
 import { blankSource, importsOf, lineOf, topLevelOf } from "./source-text.ts";
 
-export const RANKS: Readonly<Record<string, number>> = {
+const RANKS: Readonly<Record<string, number>> = {
   core: 0,
   store: 1,
   protocol: 1,

@@ -367,7 +367,7 @@ export class RdbInput {
 }
 
 /** Copies to the front of `target`. */
-export function copyBytes(source: Uint8Array, start: number, target: Uint8Array, length: number): void {
+function copyBytes(source: Uint8Array, start: number, target: Uint8Array, length: number): void {
   if (length < 48) {
     for (let index = 0; index < length; index++) target[index] = source[start + index]!;
   } else {

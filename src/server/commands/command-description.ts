@@ -80,7 +80,7 @@ export function isAclCategory(word: string): word is AclCategory {
 }
 
 /** Flags as COMMAND INFO shows them. */
-export function shownFlags(spec: CommandSpec): readonly CommandFlag[] {
+function shownFlags(spec: CommandSpec): readonly CommandFlag[] {
   const hasMovableKeys = (spec.keys ?? []).some((keys) => rangeOf(keys) === undefined);
   return SHOWN_FLAGS.filter((flag) => spec.flags.includes(flag) || (flag === "movablekeys" && hasMovableKeys));
 }

@@ -71,7 +71,7 @@ export function readConfiguration(
  * The words of a command line as lines of a configuration. A word with two dashes begins a line, unless the one before
  * still waits for its value; the others are quoted.
  */
-export function commandLineText(words: readonly string[]): string {
+function commandLineText(words: readonly string[]): string {
   const lines: string[] = [];
   let needsValue = false;
   for (const [index, given] of words.entries()) {

@@ -36,7 +36,7 @@ export const OUTPUT_CLASSES = ["normal", "slave", "pubsub"] as const;
 const WRONG_COUNT: Parsed = { complaint: "wrong number of arguments" };
 
 /** Whether the words of this kind may also come as one word with spaces between them. */
-export function takesSeveralWords(kind: Kind): boolean {
+function takesSeveralWords(kind: Kind): boolean {
   switch (kind.type) {
     case "choices":
     case "save":
