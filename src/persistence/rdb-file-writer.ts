@@ -56,14 +56,21 @@ export class RdbFileWriter {
     }
   }
 
-  /** Makes the file durable under its final name (I1). Throws DiskFault. */
-  finish(): void {
+  /**
+   * Makes the file durable under its final name (I1); `mayReplace` is asked when only the renaming is left, and removes
+   * the file when it says no. Throws DiskFault.
+   */
+  finish(mayReplace: () => boolean = () => true): void {
     const trailer = this.finisher.trailer();
     this.file.write(trailer, 0, trailer.length);
     this.writtenBytes += trailer.length;
     this.file.sync();
     this.isOpen = false;
     this.file.close();
+    if (!mayReplace()) {
+      this.abort();
+      return;
+    }
     this.disk.rename(this.options.temporaryPath, this.options.finalPath);
     this.disk.syncDirectory(this.options.directory);
   }
@@ -82,7 +89,7 @@ export class RdbFileWriter {
     try {
       this.disk.remove(this.options.temporaryPath);
     } catch {
-      // What cannot be removed does not harm: the next snapshot truncates it.
+      // What cannot be removed does not harm: the next snapshot, or a later start, sees to it.
     }
   }
 }

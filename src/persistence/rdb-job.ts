@@ -5,13 +5,33 @@
  *      job                   ◄─ recycle  ◄─ recycle          ◄─ done │ failed
  *
  *  I1  After "failed" the job does nothing but give buffers back; the file is gone by then.
+ *  I2  Messages come late to a job that is behind, so whether it may still replace the snapshot is decided in memory that
+ *      both threads share: the first to change UNDECIDED wins, and who gives up waits for a renaming that has begun.
+ *
+ *      fate   UNDECIDED ──┬── job: REPLACING ──► ENDED
+ *                         └── main thread: GIVEN_UP
  */
 
 import type { Disk } from "../core/host.ts";
 import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
 
+const UNDECIDED = 0;
+const REPLACING = 1;
+const ENDED = 2;
+const GIVEN_UP = 3;
+
+/** The fate of a new job's file, one shared cell. */
+export function newFate(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4));
+}
+
+/** Takes the job the right to replace the snapshot (I2); afterwards it has either done so or never will. */
+export function giveUp(fate: Int32Array): void {
+  if (Atomics.compareExchange(fate, 0, UNDECIDED, GIVEN_UP) === REPLACING) Atomics.wait(fate, 0, REPLACING);
+}
+
 export type ToRdbJob =
-  | { readonly kind: "open"; readonly options: RdbFileOptions }
+  | { readonly kind: "open"; readonly options: RdbFileOptions; readonly fate: Int32Array }
   | {
       readonly kind: "chunk";
       readonly buffer: Uint8Array;
@@ -33,6 +53,15 @@ export function rdbJob(
   send: (message: FromRdbJob, transfer?: ArrayBuffer[]) => void,
 ): (message: ToRdbJob) => void {
   let writer: RdbFileWriter | undefined;
+  let fate = newFate();
+  const finish = (file: RdbFileWriter): void => {
+    const isMine = (): boolean => Atomics.compareExchange(fate, 0, UNDECIDED, REPLACING) === UNDECIDED;
+    try {
+      file.finish(isMine);
+    } finally {
+      if (Atomics.compareExchange(fate, 0, REPLACING, ENDED) === REPLACING) Atomics.notify(fate, 0);
+    }
+  };
   const fail = (error: unknown): void => {
     writer?.abort();
     writer = undefined;
@@ -46,6 +75,7 @@ export function rdbJob(
   return (message) => {
     try {
       if (message.kind === "open") {
+        fate = message.fate;
         writer = new RdbFileWriter(disk, message.options);
       } else if (message.kind === "chunk") {
         writer?.write(message);
@@ -54,7 +84,7 @@ export function rdbJob(
         writer?.abort();
         writer = undefined;
       } else if (writer !== undefined) {
-        writer.finish();
+        finish(writer);
         send({ kind: "done", bytes: writer.writtenBytes });
         writer = undefined;
       }

@@ -8,6 +8,7 @@
  *  I2  `lastSaveMs` and `keyspace.dirty` change only when a file stands complete under its name.
  *  I3  At most CHUNKS_MAX chunks wait for the job; the walk waits for it, writes never do.
  *  I4  Nothing is loaded from a file that is not whole: a load that fails leaves the file as it is and is fatal.
+ *  I5  After a save was given up the temporary file has another name: its thread may still write to that one.
  *
  * Source: directives save, dbfilename, rdbcompression, rdbchecksum, stop-writes-on-bgsave-error and the fields of
  * INFO persistence as the Redis documentation describes them.
@@ -22,7 +23,7 @@ import { type SnapshotOptions, SnapshotStream } from "../history/snapshot/snapsh
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
 import type { FromChecksumJob, ToChecksumJob } from "./checksum-job.ts";
 import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
-import type { FromRdbJob, ToRdbJob } from "./rdb-job.ts";
+import { type FromRdbJob, giveUp, newFate, type ToRdbJob } from "./rdb-job.ts";
 
 const SLICE_MS = 1;
 const LOAD_SLICE_MS = 5;
@@ -81,6 +82,9 @@ interface Running {
   readonly stream: SnapshotStream;
   readonly encoder: RdbEncoder;
   readonly job: BackgroundJob;
+  readonly temporaryPath: string;
+  /** Who decides whether the file takes its place: see rdb-job.ts. */
+  readonly fate: Int32Array;
   readonly startMs: number;
   readonly dirtyAtStart: number;
   readonly keysAtStart: number;
@@ -108,6 +112,8 @@ export class Snapshots {
   private readonly services: SnapshotServices;
   private running: Running | undefined;
   private lastTryMs: number;
+  /** Background saves that were given up so far: a part of the temporary file's name (I5). */
+  private givenUpCount: number;
 
   constructor(keyspace: Keyspace, services: SnapshotServices, settings: SnapshotSettings) {
     this.keyspace = keyspace;
@@ -123,6 +129,7 @@ export class Snapshots {
     this.onEnd = undefined;
     this.running = undefined;
     this.lastTryMs = 0;
+    this.givenUpCount = 0;
   }
 
   isRunning(): boolean {
@@ -153,7 +160,7 @@ export class Snapshots {
     let writer: RdbFileWriter | undefined;
     let stream: SnapshotStream | undefined;
     try {
-      const file = new RdbFileWriter(disk, this.fileOptions());
+      const file = new RdbFileWriter(disk, this.nextFile());
       writer = file;
       stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => {
         file.write(chunk);
@@ -186,12 +193,15 @@ export class Snapshots {
       this.fail(error);
       return false;
     }
+    const file = this.nextFile();
     const encoder = new RdbEncoder();
     const stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => this.send(chunk));
     const running: Running = {
       stream,
       encoder,
       job,
+      temporaryPath: file.temporaryPath,
+      fate: newFate(),
       startMs: clock.monotonicMs(),
       dirtyAtStart: this.keyspace.dirty,
       keysAtStart: stream.keyCount,
@@ -202,22 +212,36 @@ export class Snapshots {
     this.running = running;
     job.onMessage((message) => this.receive(running, message as FromRdbJob));
     job.onFailure((error) => this.endFailed(running, error));
-    this.post(running, { kind: "open", options: this.fileOptions() });
+    this.post(running, { kind: "open", options: file, fate: running.fate });
     log("notice", `Background saving started by pid ${processId}`);
     this.planSlice(running);
     return true;
   }
 
-  /** Gives up the running background save, for SHUTDOWN NOSAVE and FLUSHALL; the old file stays. */
+  /** Gives up the running background save, for a shutdown and for DEBUG RELOAD; the old file stays. */
   abort(): void {
     const running = this.running;
     if (running === undefined) return;
     running.stream.abort();
+    giveUp(running.fate);
+    this.givenUpCount++;
     this.post(running, { kind: "abort" });
     running.job.end(false);
     this.running = undefined;
+    this.removeUnfinished(running.temporaryPath);
     this.services.log("notice", "Background saving was cancelled");
     this.onEnd?.();
+  }
+
+  /** The job removes its file when it reads that it is given up; the end of the process may come first. */
+  private removeUnfinished(path: string): void {
+    const { disk, log } = this.services;
+    try {
+      if (disk.status(path) !== undefined) disk.remove(path);
+    } catch (error) {
+      // The job may have been faster.
+      if (codeOf(error) !== "ENOENT") log("warning", `${path} could not be removed: ${(error as Error).message}`);
+    }
   }
 
   private post(running: Running, message: ToRdbJob, transfer?: ArrayBuffer[]): void {
@@ -298,11 +322,12 @@ export class Snapshots {
     );
   }
 
-  private fileOptions(): RdbFileOptions {
+  /** Where the next save writes to, and how. */
+  private nextFile(): RdbFileOptions {
     const { directory, compression, checksum, syncsOften } = this.settings;
     return {
       directory,
-      temporaryPath: `${directory}/temp-${this.services.processId}.rdb`,
+      temporaryPath: `${directory}/temp-${this.services.processId}-${this.givenUpCount}.rdb`,
       finalPath: this.filePath(),
       compression,
       checksum,
@@ -343,7 +368,7 @@ export class Snapshots {
     const { directory } = this.settings;
     try {
       for (const name of disk.list(directory)) {
-        if (!/^temp-[0-9]+\.rdb$/.test(name)) continue;
+        if (!/^temp-[0-9]+(-[0-9]+)?\.rdb$/.test(name)) continue;
         const path = `${directory}/${name}`;
         const status = disk.status(path);
         if (status === undefined || clock.nowMs() - status.modifiedMs < LEFTOVER_MS) continue;

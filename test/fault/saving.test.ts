@@ -242,11 +242,11 @@ test("what a killed server left unfinished is removed at the start, when it is o
     [Number.MAX_SAFE_INTEGER, true],
   ] as const) {
     const { disk } = await prepare();
-    for (const name of ["temp-77.rdb", "temp-dump.rdb"]) disk.open(`/data/${name}`, "create").close();
+    for (const name of ["temp-77-1.rdb", "temp-dump.rdb"]) disk.open(`/data/${name}`, "create").close();
     disk.modifiedMs = modifiedMs;
     await serve(disk);
     const names = disk.list("/data");
-    assert.equal(names.includes("temp-77.rdb"), isLeft);
+    assert.equal(names.includes("temp-77-1.rdb"), isLeft);
     assert.ok(names.includes("temp-dump.rdb"), "a name that is not ours");
     assert.ok(names.includes("dump.rdb"));
   }

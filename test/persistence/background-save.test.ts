@@ -134,5 +134,31 @@ test("a server that is killed while it saves leaves the old file or the new one,
   }
   t.diagnostic(`${interrupted} of 19 saves were interrupted`);
   // What the dead left behind is not taken for data.
-  for (const name of readdirSync(dir)) assert.match(name, /^(?:dump|temp-\d+)\.rdb$/);
+  for (const name of readdirSync(dir)) assert.match(name, /^(?:dump|temp-\d+-\d+)\.rdb$/);
+});
+
+test("a shutdown during a background save leaves what it was told to, and no unfinished file", async (t) => {
+  for (const [word, expected] of [
+    ["SAVE", 100_001],
+    ["NOSAVE", undefined],
+  ] as const) {
+    const dir = temporaryFolder(t, "shutdown");
+    const server = await startEverkey({ dir });
+    t.after(() => server.kill());
+    const client = await server.connect();
+    await client.ask("DEBUG", "POPULATE", 100_000, "key", 500);
+    await client.ask("BGSAVE");
+    await client.ask("SET", "later", "than the snapshot");
+    assert.equal(await client.call("SHUTDOWN", word), undefined, "no reply: the connection ends");
+    assert.deepEqual(await server.exited, { code: 0, signal: null });
+    assert.deepEqual(readdirSync(dir), expected === undefined ? [] : ["dump.rdb"]);
+    if (expected === undefined) continue;
+    const again = await startEverkey({ dir });
+    t.after(() => again.kill());
+    const second = await again.connect();
+    assert.equal(await second.ask("DBSIZE"), expected);
+    assert.equal(await second.ask("GET", "later"), "than the snapshot");
+    second.close();
+    await again.stop();
+  }
 });
