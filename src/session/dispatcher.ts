@@ -31,9 +31,12 @@ import {
   FLAG_SKIP_SLOWLOG,
   FLAG_WRITE,
 } from "./command-index.ts";
+import { Prefetch } from "./prefetch.ts";
 
 /** Wall time is read anew when this much has passed: it counts whole milliseconds, and a reading is 1 % of a GET. */
 const WALL_CLOCK_MS = 0.2;
+/** Less than this is hardly more than one request. */
+const PREFETCH_BYTES_MIN = 48;
 /** A request whose bytes exceed this, or whose reply does, is timed by itself. */
 const BRIEF_BYTES_MAX = 16 * 1024;
 /** Below this threshold of the slow log every command is timed by itself. */
@@ -109,6 +112,7 @@ export class Dispatcher {
   private readonly clock: Clock;
   private readonly hooks: DispatchHooks;
   private readonly mark: ReplyMark;
+  private readonly prefetch: Prefetch;
   /** The run that is being timed (I4). */
   private runCommand: Command | undefined;
   private runCalls: number;
@@ -135,6 +139,7 @@ export class Dispatcher {
     this.clock = clock;
     this.hooks = hooks;
     this.mark = { partCount: 0, position: 0 };
+    this.prefetch = new Prefetch();
     this.runCommand = undefined;
     this.runCalls = 0;
     this.runStartMs = 0;
@@ -224,6 +229,7 @@ export class Dispatcher {
 
   private endTurn(client: Client, startMs: number): void {
     const endMs = this.closeRun(client);
+    this.context.keyspace.forgetWarm();
     const microseconds = (endMs - startMs) * 1000;
     const statistics = this.statistics;
     statistics.turnsUs += microseconds;
@@ -236,6 +242,7 @@ export class Dispatcher {
   private serve(client: Client, input: Uint8Array, end: number): void {
     const reader = this.reader;
     let base = reader.isInside() ? 0 : reader.position;
+    let lookedTo = 0;
     for (;;) {
       const result = reader.next();
       if (result === "ready") {
@@ -246,6 +253,11 @@ export class Dispatcher {
           return;
         }
         base = reader.position;
+        if (base >= lookedTo && end - base > PREFETCH_BYTES_MIN) {
+          lookedTo = this.prefetch.run(this.context.keyspace, this.context.database, input, base, end);
+          // What could not be looked over is left alone until this read has been served.
+          if (lookedTo === base) lookedTo = end;
+        }
         if (client.isClosing) return;
         if (client.suspension !== undefined) {
           this.keepRest(client, input, base, end, false);

@@ -38,6 +38,7 @@ import {
   EXTENTS,
   FIRST_BUCKETS,
   FIRST_LOG,
+  GROW_LOAD,
   GROWING,
   HEADER_BYTES,
   LINK_SLOT,
@@ -45,6 +46,8 @@ import {
   MASK,
   OVERFLOW,
   RESTING,
+  reverseBits,
+  SHRINK_LOAD,
   SHRINKING,
   SLOT_WORD,
   SLOTS,
@@ -56,9 +59,8 @@ import { RecordList } from "./record-list.ts";
 export type { TableStatistics } from "./hash-table-inspection.ts";
 export { RecordList } from "./record-list.ts";
 
-/** Records a bucket above which the table grows, and below which it shrinks. */
-const GROW_LOAD = 9;
-const SHRINK_LOAD = 1.5;
+/** Hashes that `warm` takes at once. */
+export const WARM_MAX = 64;
 
 /** Called before a chain changes that the running snapshot has not passed. */
 export type Capture = (table: number, home: number) => void;
@@ -74,6 +76,7 @@ export class HashTable {
   bucket: number;
   slot: number;
 
+  private readonly warmHomes: Int32Array;
   private readonly hash: KeyHash;
   private readonly words: Int32Array[];
   private readonly bytes: Uint8Array[];
@@ -82,6 +85,7 @@ export class HashTable {
 
   constructor(arena: Arena, hash: KeyHash) {
     this.arena = arena;
+    this.warmHomes = new Int32Array(WARM_MAX);
     this.hash = hash;
     this.words = arena.words;
     this.bytes = arena.bytes;
@@ -204,6 +208,35 @@ export class HashTable {
       if (bytes[key + index] !== source[start + index]) return false;
     }
     return true;
+  }
+
+  /**
+   * Reads what `find` will read for these hashes, one kind after the other: all buckets, then all records. The loads of
+   * a loop do not wait for each other. Returns a number that means nothing. hot path
+   */
+  warm(table: number, hashes: Int32Array, count: number): number {
+    const { words: segments, warmHomes } = this;
+    let sum = 0;
+    for (let index = 0; index < count; index++) {
+      const home = this.homeOf(table, hashes[index]!);
+      warmHomes[index] = home;
+      sum ^= segments[home >>> SEGMENT_SHIFT]![(home & UNIT_MASK) << 1]!;
+    }
+    for (let index = 0; index < count; index++) {
+      const home = warmHomes[index]!;
+      const words = segments[home >>> SEGMENT_SHIFT]!;
+      const at = (home & UNIT_MASK) << 1;
+      const pattern = Math.imul(tagOf(hashes[index]!), 0x01010101);
+      for (let word = 0; word < 3; word++) {
+        const difference = words[at + word]! ^ pattern;
+        const matches = (difference - 0x01010101) & ~difference & 0x80808080;
+        if (matches === 0) continue;
+        const record = words[at + SLOT_WORD + (word << 2) + ((31 - Math.clz32(matches & -matches)) >>> 3)]!;
+        sum ^= segments[record >>> SEGMENT_SHIFT]![((record & UNIT_MASK) << 1) + 1]!;
+        break;
+      }
+    }
+    return sum;
   }
 
   /** Finds `record` itself (not an equal key) and sets `home`, `bucket` and `slot`. False when it is not there. */
@@ -670,12 +703,4 @@ export class HashTable {
   verify(table: number): void {
     verifyTable(this, table);
   }
-}
-
-function reverseBits(value: number): number {
-  value = ((value >>> 1) & 0x55555555) | ((value & 0x55555555) << 1);
-  value = ((value >>> 2) & 0x33333333) | ((value & 0x33333333) << 2);
-  value = ((value >>> 4) & 0x0f0f0f0f) | ((value & 0x0f0f0f0f) << 4);
-  value = ((value >>> 8) & 0x00ff00ff) | ((value & 0x00ff00ff) << 8);
-  return (value >>> 16) | (value << 16);
 }

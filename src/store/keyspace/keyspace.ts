@@ -18,7 +18,7 @@
 import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import { type Capture, HashTable, RecordList } from "../encodings/hash-table.ts";
+import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
 import { FlushedTables } from "./flushed-tables.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
@@ -49,6 +49,14 @@ export class Keyspace extends RecordStore {
   /** Called with each key that expiry or eviction removes, before it is gone. */
   onRemoval: ((database: Database, record: number, reason: "expired" | "evicted") => void) | undefined;
 
+  /** What `warm` saw: where keys start in `warmSource`, their hashes, and how far lookups have come. */
+  private readonly warmStarts: Int32Array;
+  private readonly warmHashes: Int32Array;
+  private warmSource: Uint8Array | undefined;
+  private warmIndex: number;
+  private warmCount: number;
+  /** Keeps the reads of `warm` from being taken for useless. */
+  warmed: number;
   private lastSnapshotId: number;
   private readonly flushed: FlushedTables;
   private readonly chain: RecordList;
@@ -65,6 +73,12 @@ export class Keyspace extends RecordStore {
     this.dirty = 0;
     this.touchesAccess = true;
     this.onRemoval = undefined;
+    this.warmStarts = new Int32Array(WARM_MAX);
+    this.warmHashes = new Int32Array(WARM_MAX);
+    this.warmSource = undefined;
+    this.warmIndex = 0;
+    this.warmCount = 0;
+    this.warmed = 0;
     this.lastSnapshotId = 0;
     this.flushed = new FlushedTables();
     this.chain = new RecordList();
@@ -112,8 +126,40 @@ export class Keyspace extends RecordStore {
     return this.tables.find(database.table, this.keyHash, key, 0, key.length);
   }
 
+  /**
+   * Brings buckets and records of up to WARM_MAX keys into the cache and keeps their hashes, until `forgetWarm`. The keys
+   * stand in `source`, in ascending order; those that come to be looked up are looked up in that order. hot path
+   */
+  warm(database: Database, source: Uint8Array, starts: Int32Array, lengths: Int32Array, count: number): void {
+    const { warmStarts, warmHashes } = this;
+    for (let index = 0; index < count; index++) {
+      const start = starts[index]!;
+      warmStarts[index] = start;
+      warmHashes[index] = this.hash.hash(source, start, lengths[index]!);
+    }
+    this.warmSource = source;
+    this.warmIndex = 0;
+    this.warmCount = count;
+    this.warmed = this.tables.warm(database.table, warmHashes, count);
+  }
+
+  /** The bytes that `warm` saw are about to change. */
+  forgetWarm(): void {
+    this.warmCount = 0;
+  }
+
+  /** The hash of a key, from `warm` where it was seen there. hot path */
+  private hashOf(source: Uint8Array, start: number, length: number): number {
+    if (this.warmCount === 0 || source !== this.warmSource) return this.hash.hash(source, start, length);
+    let index = this.warmIndex;
+    while (index < this.warmCount && this.warmStarts[index]! < start) index++;
+    this.warmIndex = index;
+    if (index < this.warmCount && this.warmStarts[index] === start) return this.warmHashes[index]!;
+    return this.hash.hash(source, start, length);
+  }
+
   private seek(database: Database, source: Uint8Array, start: number, length: number): number {
-    const hash = this.hash.hash(source, start, length);
+    const hash = this.hashOf(source, start, length);
     this.keyHash = hash;
     const tables = this.tables;
     const record = tables.find(database.table, hash, source, start, length);
