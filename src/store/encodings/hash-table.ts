@@ -340,8 +340,6 @@ export class HashTable {
     }
   }
 
-  // ---- walking ------------------------------------------------------------------------------------------------
-
   /** Copies the records of the chain of `home` to `target` from `count` on; returns how many it has now. Grows `target` when needed. */
   readChain(home: number, target: RecordList, count = 0): number {
     let bucket = home;
@@ -411,8 +409,6 @@ export class HashTable {
     if (place >= SLOTS || this.tagAt(bucket, place) === 0) return 0;
     return this.words[bucket >>> SEGMENT_SHIFT]![((bucket & UNIT_MASK) << 1) + SLOT_WORD + place]!;
   }
-
-  // ---- growing and shrinking ------------------------------------------------------------------------------------
 
   private startGrowing(table: number): void {
     const words = this.words[table >>> SEGMENT_SHIFT]!;
@@ -530,8 +526,6 @@ export class HashTable {
     this.arena.free(words[place]!);
     words[place] = 0;
   }
-
-  // ---- chains ---------------------------------------------------------------------------------------------------
 
   private tagAt(bucket: number, slot: number): number {
     return this.bytes[bucket >>> SEGMENT_SHIFT]![((bucket & UNIT_MASK) << 3) + slot]!;
@@ -687,8 +681,6 @@ export class HashTable {
     const flags = this.words[segment]![(unit << 1) + 1]!;
     return this.hash.hash(this.bytes[segment]!, (unit << 3) + KEY_OFFSET[flags >>> 30]!, flags & KEY_LENGTH_MASK);
   }
-
-  // ---- reports --------------------------------------------------------------------------------------------------
 
   statistics(table: number): TableStatistics {
     return tableStatistics(this, table);
