@@ -18,6 +18,7 @@ import type { Host, Listener } from "../core/host.ts";
 import { KeyHash } from "../core/sip-hash.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
 import { snapshotCommands } from "../persistence/commands.ts";
+import { rehearseSnapshots } from "../persistence/rehearsal.ts";
 import { Snapshots } from "../persistence/snapshots.ts";
 import { MISCONFIGURED } from "../protocol/errors.ts";
 import { ReplyWriter } from "../protocol/reply-writer.ts";
@@ -53,7 +54,7 @@ export interface ServerOptions {
   readonly configFile: string | undefined;
   /** Port 0 means any free port instead of none: for servers inside a program. */
   readonly choosesPort?: boolean;
-  /** Starts the thread for background saves with the server, so that no BGSAVE waits for it. */
+  /** Starts the thread for background saves and warms their code with the server, so that no BGSAVE waits for it. */
   readonly preparesBackground?: boolean;
   /** Called when the server has shut down by itself (SHUTDOWN), after everything is closed. */
   readonly onExit?: (code: number) => void;
@@ -243,6 +244,7 @@ export class Server {
     }
     session.gates.isLoading = false;
     this.snapshots.removeLeftovers();
+    if (this.preparesBackground) rehearseSnapshots(this.host.random);
     this.keyspace.dirty = 0;
     this.snapshots.lastSaveMs = this.host.clock.nowMs();
     this.cron.start();
