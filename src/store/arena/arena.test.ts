@@ -61,13 +61,14 @@ test("a cell of 64 bytes never crosses a 64-byte line of the segment", () => {
   for (let index = 0; index < 1000; index++) assert.equal(((arena.allocate(64) & UNIT_MASK) * 8) % 64, 0);
 });
 
-test("more than one segment holds data, and a cell larger than the next segment gets one of its own size", () => {
+test("more than one segment holds data, and a large cell lies in one of them", () => {
   const arena = new Arena();
-  const big = arena.allocate(300 * 1024 * 1024);
+  const bigBytes = 600 * 1024 * 1024;
+  const big = arena.allocate(bigBytes);
   const bytes = arena.bytes[big >>> SEGMENT_SHIFT]!;
-  bytes[(big & UNIT_MASK) * 8 + 300 * 1024 * 1024 - 1] = 7;
+  bytes[(big & UNIT_MASK) * 8 + bigBytes - 1] = 7;
   const small: number[] = [];
-  for (let index = 0; index < 60; index++) small.push(arena.allocate(8 * 1024 * 1024));
+  for (let index = 0; index < 100; index++) small.push(arena.allocate(8 * 1024 * 1024));
   assert.ok(arena.bytes.length >= 3);
   for (const cell of small) arena.free(cell);
   arena.free(big);

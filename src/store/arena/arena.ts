@@ -428,17 +428,25 @@ export class Arena {
 
   // ---- segments -----------------------------------------------------------------------------------------------
 
-  /** Reserves the next segment, with room for at least `frames`. Each is twice as large as the one before, up to 1 GiB. */
+  /**
+   * Reserves the next segment, with room for at least `frames`: 64 MiB at first, so that a small server stays small, then
+   * 1 GiB each, since each new one costs the collector a look at the heap; less where the system gives no more.
+   */
   private addSegment(frames: number): void {
     const segment = this.segmentFrames.length;
     if (segment === SEGMENT_MAX) throw new ArenaExhausted("all 32 GiB of addresses are in use");
-    let size = Math.min(FIRST_SEGMENT_FRAMES << segment, SEGMENT_FRAMES_MAX);
-    if (segment > 4) size = SEGMENT_FRAMES_MAX;
-    while (size < frames) size <<= 1;
-    let buffer: ArrayBuffer;
+    let size = segment === 0 ? FIRST_SEGMENT_FRAMES : SEGMENT_FRAMES_MAX;
+    let buffer: ArrayBuffer | undefined;
     try {
-      buffer = new ArrayBuffer(size * FRAME_BYTES + ALIGNMENT_BYTES);
       this.growMetadata((segment << SEGMENT_FRAME_SHIFT) + size);
+      while (buffer === undefined) {
+        try {
+          buffer = new ArrayBuffer(size * FRAME_BYTES + ALIGNMENT_BYTES);
+        } catch (error) {
+          size >>>= 1;
+          if (size < Math.max(frames, FIRST_SEGMENT_FRAMES)) throw error;
+        }
+      }
     } catch (error) {
       throw new ArenaExhausted("the system gives no more memory", { cause: error });
     }
