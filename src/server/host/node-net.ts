@@ -36,7 +36,8 @@ export class NodeNet implements Net {
         socket.once("close", () => sockets.delete(socket));
         this.adopt(socket, accept, options.path !== undefined);
       });
-      server.once("error", (error) => reject(new NetFault("listen", address, error)));
+      // Later errors are connections that the system had no descriptor for: they are lost, the listener stays.
+      server.on("error", (error) => reject(new NetFault("listen", address, error)));
       if (options.path !== undefined) removeStaleSocket(options.path);
       server.listen(
         options.path === undefined
