@@ -4,8 +4,8 @@
  *      used = cells of the arena in use + buffers of clients          maxmemory is compared with this
  *
  *  I1  `used` costs two additions: it is read before every command while maxmemory is set.
- *  I2  Making room takes at most the slice that maxmemory-eviction-tenacity allows, half a millisecond by default; what remains is evicted in the turns that follow, and commands go on
- *      meanwhile as long as there is something left to evict.
+ *  I2  Making room takes at most the slice that maxmemory-eviction-tenacity allows, half a millisecond by default; what
+ *      remains is evicted in the turns that follow, and commands go on meanwhile as long as something is left to evict.
  *
  * JavaScript's own heap is not counted: it does not grow with the data, and INFO everkey shows it.
  */
