@@ -15,6 +15,8 @@ export function everkeyFields(server: Server): InfoFields {
     ["heap_used_bytes", heap.used],
     ["heap_reserved_bytes", heap.reserved],
     ["loop_longest_turn_us", Math.round(dispatcher.statistics.longestTurnUs)],
+    ["query_buffer_limit_disconnections", dispatcher.statistics.queryBufferLimitDisconnections],
+    ["output_buffer_limit_disconnections", dispatcher.statistics.outputBufferLimitDisconnections],
     ["cron_ticks", cron.tickCount],
     ["snapshot_keys_written", progress.writtenKeys],
     ["snapshot_keys_total", progress.keys],
