@@ -24,7 +24,7 @@ const ROUNDS: Readonly<Record<Mode, number>> = { quick: 3, normal: 4, full: 6 };
 
 const EXAMPLES = `
 Examples:
-  npm run bench                                     everything, some fifteen minutes
+  npm run bench                                     everything, at full size
   npm run bench -- --quick                          everything, smaller, under two minutes
   npm run bench -- --only throughput --only memory  two of the measurements
   npm run bench -- --only GET,SET                   throughput of two commands
