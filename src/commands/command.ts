@@ -170,6 +170,23 @@ export interface Suspension {
   readonly onGone?: () => void;
 }
 
+/** Who wants to hear which keys commands change: watched keys, waiting clients. */
+export interface KeyObserver {
+  /** A key was changed, made or deleted; `bytes` are only valid during the call, and need not lie in the request. */
+  keyTouched(database: Database, bytes: Uint8Array, start: number, length: number): void;
+  /**
+   * All keys of `database` are about to be deleted (`replacement` undefined), or to change places with those of
+   * another one. Nothing has happened yet.
+   */
+  databaseTouched(database: Database, replacement: Database | undefined): void;
+}
+
+/** Who publishes keyspace events. */
+export interface EventObserver {
+  /** `event` belongs to a class that `context.eventClasses` contains; `bytes` are only valid during the call. */
+  keyEvent(event: string, database: Database, bytes: Uint8Array, start: number, length: number): void;
+}
+
 /** One command in execution. There is one object of this class per server; its fields change from command to command. */
 export class CommandContext {
   readonly request: Request;
@@ -185,6 +202,12 @@ export class CommandContext {
   suspension: Suspension | undefined;
   /** Limits that directives set and commands check. */
   readonly limits: CommandLimits;
+  /** Those who hear of changed keys; empty as long as nobody watches or waits. */
+  readonly keyObservers: KeyObserver[];
+  /** The classes of events that are published (events.ts); 0 none. */
+  eventClasses: number;
+  /** Publishes them. */
+  eventObserver: EventObserver | undefined;
 
   constructor(
     request: Request,
@@ -203,11 +226,78 @@ export class CommandContext {
     this.monotonicMs = 0;
     this.suspension = undefined;
     this.limits = limits;
+    this.keyObservers = [];
+    this.eventClasses = 0;
+    this.eventObserver = undefined;
   }
 
   /** The client waits: no reply is written now, and no further request of it is read until it is resumed. */
   suspend(suspension: Suspension): void {
     this.suspension = suspension;
+  }
+
+  // ---- what a command tells others, after it has changed something and before it looks up anything else ------------
+
+  /** The key at argument `argument`, of the client's database, was changed. hot path */
+  touched(argument: number): void {
+    if (this.keyObservers.length === 0) return;
+    const request = this.request;
+    this.tellTouched(this.database, request.input, request.offset[argument]!, request.length[argument]!);
+  }
+
+  /** As `touched`, for a key that is no argument or lies in another database. */
+  touchedKey(database: Database, bytes: Uint8Array, start: number, length: number): void {
+    if (this.keyObservers.length !== 0) this.tellTouched(database, bytes, start, length);
+  }
+
+  /** Before all keys of `database` are deleted, or exchanged for those of `replacement`. */
+  touchedDatabase(database: Database, replacement: Database | undefined): void {
+    const observers = this.keyObservers;
+    for (let index = 0; index < observers.length; index++) observers[index]!.databaseTouched(database, replacement);
+  }
+
+  private tellTouched(database: Database, bytes: Uint8Array, start: number, length: number): void {
+    const observers = this.keyObservers;
+    for (let index = 0; index < observers.length; index++) observers[index]!.keyTouched(database, bytes, start, length);
+  }
+
+  /** A keyspace event about the key at argument `argument`. `eventClass`: one bit of events.ts. hot path */
+  notify(eventClass: number, event: string, argument: number): void {
+    if ((this.eventClasses & eventClass) === 0) return;
+    const request = this.request;
+    const start = request.offset[argument]!;
+    this.eventObserver?.keyEvent(event, this.database, request.input, start, request.length[argument]!);
+  }
+
+  /** As `notify`, for a key that is no argument or lies in another database. */
+  notifyKey(
+    eventClass: number,
+    event: string,
+    database: Database,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): void {
+    if ((this.eventClasses & eventClass) === 0) return;
+    this.eventObserver?.keyEvent(event, database, bytes, start, length);
+  }
+
+  /** What most commands tell: the key at argument `argument` was changed, by an event of this name. hot path */
+  changed(eventClass: number, event: string, argument: number, dirty = 1): void {
+    this.keyspace.dirty += dirty;
+    if (this.keyObservers.length !== 0) this.touched(argument);
+    if ((this.eventClasses & eventClass) !== 0) this.notify(eventClass, event, argument);
+  }
+
+  /** Lets `observer` hear of changed keys. */
+  observe(observer: KeyObserver): void {
+    if (!this.keyObservers.includes(observer)) this.keyObservers.push(observer);
+  }
+
+  /** `observer` wants to hear no more. */
+  ignore(observer: KeyObserver): void {
+    const index = this.keyObservers.indexOf(observer);
+    if (index >= 0) this.keyObservers.splice(index, 1);
   }
 }
 
