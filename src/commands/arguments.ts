@@ -1,6 +1,7 @@
 /** Reading arguments as numbers, with the error that Redis gives when they are none. */
 
-import { DB_INDEX_OUT_OF_RANGE, NOT_AN_INTEGER, ReplyError } from "../protocol/errors.ts";
+import { parseLongDouble } from "../core/numbers.ts";
+import { DB_INDEX_OUT_OF_RANGE, NOT_AN_INTEGER, ReplyError, TIMEOUT_OUT_OF_RANGE } from "../protocol/errors.ts";
 import type { Database } from "../store/keyspace/keyspace.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -24,6 +25,50 @@ export function readInt32(context: CommandContext, index: number, error?: ReplyE
   const value = readInteger(context, index, error);
   if (Number.isNaN(value) || value === (value | 0)) return value;
   context.reply.error(error ?? INT32_RANGE);
+  return Number.NaN;
+}
+
+export const TIMEOUT_NO_FLOAT = new ReplyError("ERR timeout is not a float or out of range");
+export const TIMEOUT_NO_INTEGER = new ReplyError("ERR timeout is not an integer or out of range");
+export const TIMEOUT_NEGATIVE = new ReplyError("ERR timeout is negative");
+/** Times are signed 64-bit numbers. */
+const INT64_LIMIT = 2 ** 63;
+
+/**
+ * Argument `index`, seconds with a fraction, as whole ms, rounded up; 0 for ever. NaN when it is no timeout: the error
+ * has been written.
+ */
+export function readTimeoutMs(context: CommandContext, index: number): number {
+  const seconds = readSeconds(context, index);
+  if (Number.isNaN(seconds)) {
+    context.reply.error(TIMEOUT_NO_FLOAT);
+    return Number.NaN;
+  }
+  // Adding zero makes zero of minus zero.
+  return checkTimeout(context, Math.ceil(seconds * 1000) + 0);
+}
+
+/** Argument `index`, whole milliseconds (XREAD's BLOCK), as `readTimeoutMs`. */
+export function readTimeoutInMs(context: CommandContext, index: number): number {
+  const timeoutMs = readInteger(context, index, TIMEOUT_NO_INTEGER);
+  return Number.isNaN(timeoutMs) ? timeoutMs : checkTimeout(context, timeoutMs);
+}
+
+function readSeconds(context: CommandContext, index: number): number {
+  const { request } = context;
+  const seconds = request.float(index);
+  if (!Number.isNaN(seconds)) return seconds;
+  // Redis reads 80 bits: what is beyond a double is a number still.
+  const exact = parseLongDouble(request.input, request.offset[index]!, request.length[index]!);
+  if (exact === undefined) return Number.NaN;
+  const size = exact.exponent > 0 ? Number.POSITIVE_INFINITY : Number.MIN_VALUE;
+  return exact.isNegative ? -size : size;
+}
+
+function checkTimeout(context: CommandContext, timeoutMs: number): number {
+  if (timeoutMs < 0) context.reply.error(TIMEOUT_NEGATIVE);
+  else if (timeoutMs + context.keyspace.nowMs >= INT64_LIMIT) context.reply.error(TIMEOUT_OUT_OF_RANGE);
+  else return timeoutMs;
   return Number.NaN;
 }
 

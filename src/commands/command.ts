@@ -7,7 +7,7 @@
  *
  *  I1  A function does, in this order: parse, look up, decide, change, record the effect, reply.
  *  I2  It touches no socket, no disk and no clock: what it needs is in its CommandContext.
- *  I3  It writes exactly one reply, or suspends the client (`context.suspend`), whose reply comes later.
+ *  I3  It writes exactly one reply, or lets the client wait (`context.suspend`, `waitForKeys`), whose reply comes later.
  */
 
 import type { Random } from "../core/host.ts";
@@ -170,6 +170,28 @@ export interface Suspension {
   readonly onGone?: () => void;
 }
 
+/**
+ * A command found nothing in its keys and waits for them: see `CommandContext.waitForKeys`. When one of the keys was
+ * touched and holds `keyType` now, the whole request is run again; it decides anew, and may wait again.
+ */
+export interface KeyWait {
+  /** Arguments `firstKey ... firstKey + keyCount)` are the keys, in the client's database. The same key may come twice. */
+  readonly firstKey: number;
+  readonly keyCount: number;
+  /** TYPE_LIST, TYPE_ZSET or TYPE_STREAM. */
+  readonly keyType: number;
+  /** Run again, too, when a key has gone or holds another type now: the command will find an error to reply. */
+  readonly wakesOnLoss: boolean;
+  /** 0 waits for ever. Counts from the first run. */
+  readonly timeoutMs: number;
+  /** Writes what a timeout answers. Must not look into the request: it is gone by then. */
+  readonly onTimeout: (reply: ReplyWriter) => void;
+  /** What it answers where nobody may wait (MULTI, scripts); without it as `onTimeout`. */
+  readonly onRefusal?: (reply: ReplyWriter) => void;
+  /** Arguments that mean something else by the next run, with what that run shall see instead (XREAD's `$`). */
+  readonly replaced?: readonly { readonly argument: number; readonly bytes: Uint8Array }[];
+}
+
 /** Who wants to hear which keys commands change: watched keys, waiting clients. */
 export interface KeyObserver {
   /** A key was changed, made or deleted; `bytes` are only valid during the call, and need not lie in the request. */
@@ -200,6 +222,10 @@ export class CommandContext {
   monotonicMs: number;
   /** Set by `suspend`; the session takes it from here when the command has returned. */
   suspension: Suspension | undefined;
+  /** Set by `waitForKeys`; taken like `suspension`. */
+  keyWait: KeyWait | undefined;
+  /** False while commands run that nobody may wait in: those of EXEC, later those of scripts. */
+  mayWait: boolean;
   /** Limits that directives set and commands check. */
   readonly limits: CommandLimits;
   /** Those who hear of changed keys; empty as long as nobody watches or waits. */
@@ -225,6 +251,8 @@ export class CommandContext {
     this.client = client;
     this.monotonicMs = 0;
     this.suspension = undefined;
+    this.keyWait = undefined;
+    this.mayWait = true;
     this.limits = limits;
     this.keyObservers = [];
     this.eventClasses = 0;
@@ -234,6 +262,16 @@ export class CommandContext {
   /** The client waits: no reply is written now, and no further request of it is read until it is resumed. */
   suspend(suspension: Suspension): void {
     this.suspension = suspension;
+  }
+
+  /**
+   * The client waits for keys; the command returns without a reply. Where nobody may wait, the reply of a timeout is
+   * written at once.
+   */
+  waitForKeys(wait: KeyWait): void {
+    if (this.mayWait) this.keyWait = wait;
+    else if (wait.onRefusal !== undefined) wait.onRefusal(this.reply);
+    else wait.onTimeout(this.reply);
   }
 
   // ---- what a command tells others, after it has changed something and before it looks up anything else ------------

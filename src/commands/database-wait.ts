@@ -6,34 +6,16 @@
  *  Source: replies of redis-server 7.0 (WAIT); the documentation of Redis 7.2 and its tests' expectations (WAITAOF).
  */
 
-import { ReplyError, TIMEOUT_OUT_OF_RANGE } from "../protocol/errors.ts";
+import { ReplyError } from "../protocol/errors.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
-import { readInteger } from "./arguments.ts";
+import { readInteger, readTimeoutInMs } from "./arguments.ts";
 import type { CommandContext, CommandTable } from "./command.ts";
 
-const TIMEOUT_NO_INTEGER = new ReplyError("ERR timeout is not an integer or out of range");
-const TIMEOUT_NEGATIVE = new ReplyError("ERR timeout is negative");
 const NOT_ZERO_OR_ONE = new ReplyError("ERR value is out of range, value must between 0 and 1");
 const NOT_POSITIVE = new ReplyError("ERR value is out of range, must be positive");
 const NO_APPEND_ONLY_FILE = new ReplyError(
   "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
 );
-
-const INT64_MAX = 2 ** 63;
-
-/** Argument `index` as a timeout in ms; NaN when it is none, and the error has been written. */
-function readTimeout(context: CommandContext, index: number): number {
-  const timeoutMs = readInteger(context, index, TIMEOUT_NO_INTEGER);
-  if (timeoutMs < 0) {
-    context.reply.error(TIMEOUT_NEGATIVE);
-    return Number.NaN;
-  }
-  if (timeoutMs + context.keyspace.nowMs >= INT64_MAX) {
-    context.reply.error(TIMEOUT_OUT_OF_RANGE);
-    return Number.NaN;
-  }
-  return timeoutMs;
-}
 
 function suspend(context: CommandContext, timeoutMs: number, write: (reply: ReplyWriter) => void): void {
   const timeoutAtMs = timeoutMs === 0 ? 0 : context.monotonicMs + timeoutMs;
@@ -43,7 +25,7 @@ function suspend(context: CommandContext, timeoutMs: number, write: (reply: Repl
 function wait(context: CommandContext): void {
   const replicas = readInteger(context, 1);
   if (Number.isNaN(replicas)) return;
-  const timeoutMs = readTimeout(context, 2);
+  const timeoutMs = readTimeoutInMs(context, 2);
   if (Number.isNaN(timeoutMs)) return;
   if (replicas <= 0) context.reply.integer(0);
   else suspend(context, timeoutMs, (reply) => reply.integer(0));
@@ -69,7 +51,7 @@ function waitForFiles(context: CommandContext): void {
     reply.error(NOT_POSITIVE);
     return;
   }
-  const timeoutMs = readTimeout(context, 3);
+  const timeoutMs = readTimeoutInMs(context, 3);
   if (Number.isNaN(timeoutMs)) return;
   if (local === 1) reply.error(NO_APPEND_ONLY_FILE);
   else if (replicas === 0) writeNobody(reply);

@@ -13,7 +13,7 @@ import { ReplyWriter } from "../protocol/reply-writer.ts";
 import { Request } from "../protocol/request.ts";
 import { Keyspace } from "../store/keyspace/keyspace.ts";
 import { dataCommands } from "./all.ts";
-import { type ClientState, CommandContext, type CommandTable, type Suspension } from "./command.ts";
+import { type ClientState, CommandContext, type CommandTable, type KeyWait, type Suspension } from "./command.ts";
 
 /** The moment at which every bench starts, ms since 1970. */
 export const BENCH_START_MS = 1_700_000_000_000;
@@ -100,9 +100,16 @@ export class CommandBench {
     return suspension;
   }
 
-  /** What a suspension's timeout writes. */
-  timeoutReply(suspension: Suspension): string {
-    suspension.onTimeout(this.reply);
+  /** The keys that the last command waits for; forgotten here. To run it again, `run` it again. */
+  takeKeyWait(): KeyWait | undefined {
+    const wait = this.context.keyWait;
+    this.context.keyWait = undefined;
+    return wait;
+  }
+
+  /** What a timeout writes. */
+  timeoutReply(waiting: Suspension | KeyWait): string {
+    waiting.onTimeout(this.reply);
     return Buffer.from(this.reply.take()).toString("latin1");
   }
 
