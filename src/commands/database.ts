@@ -32,7 +32,11 @@ function swap(context: CommandContext): void {
     reply.error(DB_INDEX_OUT_OF_RANGE);
     return;
   }
-  if (left !== right) keyspace.swap(left, right);
+  if (left !== right) {
+    context.touchedDatabase(left, right);
+    context.touchedDatabase(right, left);
+    keyspace.swap(left, right);
+  }
   keyspace.dirty++;
   reply.ok();
 }
@@ -48,12 +52,14 @@ function acceptsMode(context: CommandContext): boolean {
 
 function flushDatabase(context: CommandContext): void {
   if (!acceptsMode(context)) return;
+  context.touchedDatabase(context.database, undefined);
   context.keyspace.dirty += context.keyspace.flush(context.database);
   context.reply.ok();
 }
 
 function flushAll(context: CommandContext): void {
   if (!acceptsMode(context)) return;
+  for (const database of context.keyspace.databases) context.touchedDatabase(database, undefined);
   context.keyspace.dirty += context.keyspace.flushAll();
   context.reply.ok();
 }

@@ -12,6 +12,7 @@ import { NOT_AN_INTEGER, ReplyError } from "../protocol/errors.ts";
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { replyInteger } from "./arguments.ts";
 import { type CommandContext, type CommandTable, KEY_MODIFY, KEY_READ } from "./command.ts";
+import { EVENT_GENERIC } from "./events.ts";
 
 const CONDITION_NX = 1;
 const CONDITION_XX = 2;
@@ -89,9 +90,10 @@ function expire(context: CommandContext, isSeconds: boolean, isAbsolute: boolean
     reply.integer(0);
     return;
   }
-  if (expireAtMs <= keyspace.nowMs) keyspace.delete(database, input, request.offset[1]!, request.length[1]!);
+  const isOver = expireAtMs <= keyspace.nowMs;
+  if (isOver) keyspace.delete(database, input, request.offset[1]!, request.length[1]!);
   else keyspace.setExpiry(database, record, expireAtMs);
-  keyspace.dirty++;
+  context.changed(EVENT_GENERIC, isOver ? "del" : "expire", 1);
   reply.integer(1);
 }
 
@@ -103,7 +105,7 @@ function persist(context: CommandContext): void {
     return;
   }
   keyspace.setExpiry(database, record, NO_EXPIRY);
-  keyspace.dirty++;
+  context.changed(EVENT_GENERIC, "persist", 1);
   reply.integer(1);
 }
 

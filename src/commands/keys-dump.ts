@@ -18,6 +18,7 @@ import { BUSY_KEY, ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { readInteger } from "./arguments.ts";
 import { type CommandContext, type CommandTable, KEY_OVERWRITE, KEY_READ } from "./command.ts";
+import { EVENT_GENERIC } from "./events.ts";
 
 const INVALID_TTL = new ReplyError("ERR Invalid TTL value, must be >= 0");
 const INVALID_IDLE_TIME = new ReplyError("ERR Invalid IDLETIME value, must be >= 0");
@@ -141,7 +142,7 @@ function restore(context: CommandContext): void {
   // A sum beyond 64 bits lies in the past: Redis adds without looking.
   const isOver = expireAtMs <= keyspace.nowMs || (!options.isAbsolute && expireAtMs >= INT64_LIMIT);
   if (time !== 0 && isOver) {
-    if (keyspace.delete(database, input, keyStart, keyLength)) keyspace.dirty++;
+    if (keyspace.delete(database, input, keyStart, keyLength)) context.changed(EVENT_GENERIC, "del", 1);
     reply.ok();
     return;
   }
@@ -162,7 +163,7 @@ function restore(context: CommandContext): void {
   } else if (!clock.isFrequency && options.idleSeconds >= 0) {
     records.setAccess(record, clock.accessForIdle(options.idleSeconds));
   }
-  keyspace.dirty++;
+  context.changed(EVENT_GENERIC, "restore", 1);
   reply.ok();
 }
 

@@ -18,14 +18,16 @@ import {
   type KeyFlag,
   type KeySpec,
 } from "./command.ts";
+import { EVENT_GENERIC } from "./events.ts";
 
 function deleteKeys(context: CommandContext): void {
   const { request, keyspace, database } = context;
   let deleted = 0;
   for (let index = 1; index < request.count; index++) {
-    if (keyspace.delete(database, request.input, request.offset[index]!, request.length[index]!)) deleted++;
+    if (!keyspace.delete(database, request.input, request.offset[index]!, request.length[index]!)) continue;
+    context.changed(EVENT_GENERIC, "del", index);
+    deleted++;
   }
-  keyspace.dirty += deleted;
   context.reply.integer(deleted);
 }
 
@@ -85,6 +87,10 @@ function rename(context: CommandContext, isOnlyIfAbsent: boolean): void {
     record = keyspace.lookupWrite(database, input, offset[1]!, length[1]!);
   }
   keyspace.rename(database, record, input, offset[2]!, length[2]!);
+  context.touched(1);
+  context.touched(2);
+  context.notify(EVENT_GENERIC, "rename_from", 1);
+  context.notify(EVENT_GENERIC, "rename_to", 2);
   keyspace.dirty++;
   if (isOnlyIfAbsent) reply.integer(1);
   else reply.ok();
@@ -109,6 +115,10 @@ function move(context: CommandContext): void {
     return;
   }
   keyspace.moveTo(database, keyspace.lookupWrite(database, input, start, length), target);
+  context.touched(1);
+  context.touchedKey(target, input, start, length);
+  context.notify(EVENT_GENERIC, "move_from", 1);
+  context.notifyKey(EVENT_GENERIC, "move_to", target, input, start, length);
   keyspace.dirty++;
   reply.integer(1);
 }
@@ -144,6 +154,8 @@ function copy(context: CommandContext): void {
   }
   const record = keyspace.lookupWrite(database, input, offset[1]!, length[1]!);
   keyspace.copy(record, target, input, offset[2]!, length[2]!);
+  context.touchedKey(target, input, offset[2]!, length[2]!);
+  context.notifyKey(EVENT_GENERIC, "copy_to", target, input, offset[2]!, length[2]!);
   keyspace.dirty++;
   reply.integer(1);
 }

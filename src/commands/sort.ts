@@ -9,6 +9,7 @@
 import { SYNTAX, WRONG_TYPE } from "../protocol/errors.ts";
 import { readInteger } from "./arguments.ts";
 import type { CommandContext, CommandTable, KeySpec } from "./command.ts";
+import { EVENT_GENERIC } from "./events.ts";
 
 interface SortOptions {
   /** Index of the argument that names the target, 0 when there is none. */
@@ -50,7 +51,9 @@ function sort(context: CommandContext, mayStore: boolean): void {
     return;
   }
   const target = options.storeIndex;
-  if (keyspace.delete(database, input, offset[target]!, length[target]!)) keyspace.dirty++;
+  if (keyspace.delete(database, input, offset[target]!, length[target]!)) {
+    context.changed(EVENT_GENERIC, "del", target);
+  }
   reply.integer(0);
 }
 

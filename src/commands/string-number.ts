@@ -18,6 +18,7 @@ import {
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { EMBSTR_MAX, ENCODING_EMBSTR, ENCODING_INT, ENCODING_RAW, TYPE_STRING } from "../store/keyspace/record.ts";
 import { type CommandContext, type CommandTable, KEY_UPDATE } from "./command.ts";
+import { EVENT_STRING } from "./events.ts";
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
@@ -36,8 +37,14 @@ function findForUpdate(context: CommandContext): number {
   return NO_STRING;
 }
 
-/** Makes room for a value of `length` bytes under argument 1, whose record is `record` or absent (0). */
-function replaceValue(context: CommandContext, record: number, length: number, encoding: number): void {
+/** Makes room for a value of `length` bytes under argument 1, whose record is `record` or absent (0), and tells of it. */
+function replaceValue(
+  context: CommandContext,
+  record: number,
+  length: number,
+  encoding: number,
+  event: "incrby" | "incrbyfloat",
+): void {
   const { request, keyspace, database } = context;
   if (record === 0) {
     const { input, offset, length: lengths } = request;
@@ -45,7 +52,7 @@ function replaceValue(context: CommandContext, record: number, length: number, e
   } else {
     keyspace.setEncoding(keyspace.resizeValue(database, record, length, 0, length), encoding);
   }
-  keyspace.dirty++;
+  context.changed(EVENT_STRING, event, 1);
 }
 
 /** Adds a whole number to the value of argument 1. hot path */
@@ -63,7 +70,7 @@ function add(context: CommandContext, increment: number): void {
     addBig(context, record, BigInt(increment));
     return;
   }
-  replaceValue(context, record, integerDigitCount(sum), ENCODING_INT);
+  replaceValue(context, record, integerDigitCount(sum), ENCODING_INT, "incrby");
   writeInt64Digits(keyspace.valueBytes, keyspace.valueStart, sum);
   reply.integer(sum);
 }
@@ -85,7 +92,7 @@ function addBig(context: CommandContext, record: number, increment: bigint): voi
     reply.error(WOULD_OVERFLOW);
     return;
   }
-  replaceValue(context, record, sum.toString().length, ENCODING_INT);
+  replaceValue(context, record, sum.toString().length, ENCODING_INT, "incrby");
   writeInt64Digits(keyspace.valueBytes, keyspace.valueStart, sum);
   reply.bigInteger(sum);
 }
@@ -129,7 +136,8 @@ function incrementByFloat(context: CommandContext): void {
     return;
   }
   const { text } = sum;
-  replaceValue(context, record, text.length, text.length <= EMBSTR_MAX ? ENCODING_EMBSTR : ENCODING_RAW);
+  const encoding = text.length <= EMBSTR_MAX ? ENCODING_EMBSTR : ENCODING_RAW;
+  replaceValue(context, record, text.length, encoding, "incrbyfloat");
   const start = keyspace.valueStart;
   for (let at = 0; at < text.length; at++) keyspace.valueBytes[start + at] = text.charCodeAt(at);
   reply.bulkText(text);

@@ -13,6 +13,7 @@ import { Keyspace, NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { ENCODING_RAW, TYPE_STRING } from "../store/keyspace/record.ts";
 import { readInteger } from "./arguments.ts";
 import { type CommandContext, type CommandTable, KEY_APPEND, KEY_METADATA, KEY_MODIFY, KEY_READ } from "./command.ts";
+import { EVENT_STRING } from "./events.ts";
 
 function isTooLong(context: CommandContext, length: number): boolean {
   if (length <= context.limits.stringBytesMax) return false;
@@ -33,7 +34,7 @@ function append(context: CommandContext): void {
   let record = keyspace.lookupWrite(database, input, request.offset[1]!, request.length[1]!);
   if (record === 0) {
     keyspace.setString(database, input, request.offset[1]!, request.length[1]!, input, start, length, NO_EXPIRY);
-    keyspace.dirty++;
+    context.changed(EVENT_STRING, "append", 1);
     reply.integer(length);
     return;
   }
@@ -47,7 +48,7 @@ function append(context: CommandContext): void {
   record = keyspace.resizeValue(database, record, newLength, oldLength, roomFor(context, newLength));
   keyspace.valueBytes.set(input.subarray(start, start + length), keyspace.valueStart + oldLength);
   keyspace.setEncoding(record, ENCODING_RAW);
-  keyspace.dirty++;
+  context.changed(EVENT_STRING, "append", 1);
   reply.integer(newLength);
 }
 
@@ -93,7 +94,7 @@ function setRange(context: CommandContext): void {
   const valueStart = keyspace.valueStart;
   if (offset > oldLength) bytes.fill(0, valueStart + oldLength, valueStart + offset);
   bytes.set(input.subarray(start, start + length), valueStart + offset);
-  keyspace.dirty++;
+  context.changed(EVENT_STRING, "setrange", 1);
   reply.integer(newLength);
 }
 

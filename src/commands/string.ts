@@ -18,6 +18,7 @@ import {
   KEY_UPDATE,
   KEYS_READ,
 } from "./command.ts";
+import { EVENT_GENERIC, EVENT_STRING } from "./events.ts";
 import {
   expiryOf,
   hasTime,
@@ -71,7 +72,8 @@ function assign(context: CommandContext, valueIndex: number, expireAtMs: number)
     length[valueIndex]!,
     expireAtMs,
   );
-  keyspace.dirty++;
+  context.changed(EVENT_STRING, "set", 1);
+  if (expireAtMs >= 0) context.notify(EVENT_GENERIC, "expire", 1);
 }
 
 /** hot path */
@@ -151,7 +153,9 @@ function setWithTime(context: CommandContext, isSeconds: boolean, commandName: s
 function getAndDelete(context: CommandContext): void {
   const { request, keyspace } = context;
   if (!replyValue(context)) return;
-  if (keyspace.delete(context.database, request.input, request.offset[1]!, request.length[1]!)) keyspace.dirty++;
+  if (keyspace.delete(context.database, request.input, request.offset[1]!, request.length[1]!)) {
+    context.changed(EVENT_GENERIC, "del", 1);
+  }
 }
 
 function getAndExpire(context: CommandContext): void {
@@ -182,13 +186,13 @@ function getAndExpire(context: CommandContext): void {
   const isPersisted = (options & OPTION_PERSIST) !== 0 && keyspace.records.expireAtMs(record) >= 0;
   if ((hasTime(options) && !isOver) || isPersisted) {
     record = keyspace.setExpiry(database, keyspace.lookupWrite(database, input, keyStart, keyLength), expireAtMs);
-    keyspace.dirty++;
+    context.changed(EVENT_GENERIC, isPersisted ? "persist" : "expire", 1);
   }
   keyspace.readValue(record);
   reply.bulk(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
   if (isOver) {
     keyspace.delete(database, input, keyStart, keyLength);
-    keyspace.dirty++;
+    context.changed(EVENT_GENERIC, "del", 1);
   }
 }
 
@@ -223,7 +227,7 @@ function assignPairs(context: CommandContext): void {
       length[value]!,
       NO_EXPIRY,
     );
-    keyspace.dirty++;
+    context.changed(EVENT_STRING, "set", index);
   }
 }
 

@@ -48,6 +48,8 @@ export class Keyspace extends RecordStore {
   touchesAccess: boolean;
   /** Called with each key that expiry or eviction removes, before it is gone. */
   onRemoval: ((database: Database, record: number, reason: "expired" | "evicted") => void) | undefined;
+  /** Called when a command that reads finds no key; undefined while nobody wants to hear of it. */
+  onMiss: ((database: Database, key: Uint8Array, start: number, length: number) => void) | undefined;
 
   /** What `warm` saw: where keys start in `warmSource`, their hashes, and how far lookups have come. */
   private readonly warmStarts: Int32Array;
@@ -73,6 +75,7 @@ export class Keyspace extends RecordStore {
     this.dirty = 0;
     this.touchesAccess = true;
     this.onRemoval = undefined;
+    this.onMiss = undefined;
     this.warmStarts = new Int32Array(WARM_MAX);
     this.warmHashes = new Int32Array(WARM_MAX);
     this.warmSource = undefined;
@@ -90,7 +93,7 @@ export class Keyspace extends RecordStore {
   lookupRead(database: Database, source: Uint8Array, start: number, length: number): number {
     const record = this.seek(database, source, start, length);
     if (record === 0) {
-      this.statistics.misses++;
+      this.missed(database, source, start, length);
       return 0;
     }
     this.statistics.hits++;
@@ -101,9 +104,14 @@ export class Keyspace extends RecordStore {
   /** As `lookupRead`, without marking the access (TTL, TYPE, OBJECT). */
   lookupQuietly(database: Database, source: Uint8Array, start: number, length: number): number {
     const record = this.seek(database, source, start, length);
-    if (record === 0) this.statistics.misses++;
+    if (record === 0) this.missed(database, source, start, length);
     else this.statistics.hits++;
     return record;
+  }
+
+  private missed(database: Database, source: Uint8Array, start: number, length: number): void {
+    this.statistics.misses++;
+    if (this.onMiss !== undefined) this.onMiss(database, source, start, length);
   }
 
   /** The record of a key for a command that will change it: the snapshot has seen it when this returns (I2). hot path */

@@ -38,6 +38,9 @@ export class RecordStore {
   valueStart: number;
   valueLength: number;
 
+  /** Called with each key that is made, when its record stands in the tables; undefined while nobody wants to hear of it. */
+  onNew: ((database: Database, record: number) => void) | undefined;
+
   /** Hash of the key looked up last. */
   protected keyHash: number;
 
@@ -50,6 +53,7 @@ export class RecordStore {
     this.valueBytes = new Uint8Array(0);
     this.valueStart = 0;
     this.valueLength = 0;
+    this.onNew = undefined;
     this.keyHash = 0;
   }
 
@@ -147,14 +151,16 @@ export class RecordStore {
   protected enter(database: Database, hash: number, record: number, expireAtMs: number): void {
     if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
     this.tables.insert(database.table, hash, record);
-    if (expireAtMs < 0) return;
-    try {
-      this.tables.insert(database.expires, hash, record);
-    } catch (error) {
-      this.tables.locate(database.table, hash, record);
-      this.tables.remove(database.table);
-      throw error;
+    if (expireAtMs >= 0) {
+      try {
+        this.tables.insert(database.expires, hash, record);
+      } catch (error) {
+        this.tables.locate(database.table, hash, record);
+        this.tables.remove(database.table);
+        throw error;
+      }
     }
+    if (this.onNew !== undefined) this.onNew(database, record);
   }
 
   /**
@@ -171,6 +177,8 @@ export class RecordStore {
     const hadExpiry = (this.records.flags(target) & RECORD_EXPIRES) !== 0;
     this.exchange(database, hash, target, record, hadExpiry, expireAtMs >= 0);
     this.freeRecord(target);
+    // A key that takes another's place is made anew, as far as anybody who listens is concerned.
+    if (this.onNew !== undefined) this.onNew(database, record);
   }
 
   /**
