@@ -131,7 +131,7 @@ export class SnapshotStream implements ValueView {
   abort(): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    this.keyspace.closeSnapshot(this.tables);
+    this.keyspace.closeSnapshot();
   }
 
   private complete(): boolean {

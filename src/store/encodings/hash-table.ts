@@ -27,7 +27,8 @@
 import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { type Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import { KEY_LENGTH_MASK, KEY_OFFSET } from "../keyspace/record.ts";
+import { KEY_LENGTH_MASK } from "../keyspace/record.ts";
+import { type EntryLayout, RECORD_LAYOUT } from "./entry-layouts.ts";
 import { chainLengths, type TableStatistics, tableStatistics, verifyTable } from "./hash-table-inspection.ts";
 import {
   BUCKET_BYTES,
@@ -78,13 +79,18 @@ export class HashTable {
 
   private readonly warmHomes: Int32Array;
   private readonly hash: KeyHash;
+  /** Where an entry keeps its key: see entry-layouts.ts. */
+  private readonly lengthWord: number;
+  private readonly keyOffset: Uint8Array;
   private readonly words: Int32Array[];
   private readonly bytes: Uint8Array[];
   /** Scratch for splitting and merging chains. */
-  private chain: Int32Array;
+  private readonly chain: RecordList;
 
-  constructor(arena: Arena, hash: KeyHash) {
+  constructor(arena: Arena, hash: KeyHash, layout: EntryLayout = RECORD_LAYOUT) {
     this.arena = arena;
+    this.lengthWord = layout.lengthWord;
+    this.keyOffset = layout.keyOffset;
     this.warmHomes = new Int32Array(WARM_MAX);
     this.hash = hash;
     this.words = arena.words;
@@ -94,7 +100,7 @@ export class HashTable {
     this.home = 0;
     this.bucket = 0;
     this.slot = 0;
-    this.chain = new Int32Array(64);
+    this.chain = new RecordList();
   }
 
   /** Makes an empty table; returns its address. Throws ArenaExhausted. */
@@ -200,10 +206,10 @@ export class HashTable {
   private hasKey(record: number, source: Uint8Array, start: number, length: number): boolean {
     const segment = record >>> SEGMENT_SHIFT;
     const unit = record & UNIT_MASK;
-    const flags = this.words[segment]![(unit << 1) + 1]!;
+    const flags = this.words[segment]![(unit << 1) + this.lengthWord]!;
     if ((flags & KEY_LENGTH_MASK) !== length) return false;
     const bytes = this.bytes[segment]!;
-    const key = (unit << 3) + KEY_OFFSET[flags >>> 30]!;
+    const key = (unit << 3) + this.keyOffset[flags >>> 30]!;
     for (let index = 0; index < length; index++) {
       if (bytes[key + index] !== source[start + index]) return false;
     }
@@ -449,7 +455,7 @@ export class HashTable {
     this.clearBucket(lower, epoch);
     this.clearBucket(upper, epoch);
     for (let index = 0; index < count; index++) {
-      const record = this.chain[index]!;
+      const record = this.chain.records[index]!;
       const hash = this.hashOf(record);
       this.addToChain(table, (hash & (mask + 1)) === 0 ? lower : upper, tagOf(hash), record);
     }
@@ -493,7 +499,7 @@ export class HashTable {
     if (!this.hasRoomForTwo()) return;
     const count = this.takeChain(table, upper);
     for (let index = 0; index < count; index++) {
-      const record = this.chain[index]!;
+      const record = this.chain.records[index]!;
       this.addToChain(table, lower, tagOf(this.hashOf(record)), record);
     }
     words[at + SPLIT] = split;
@@ -631,30 +637,9 @@ export class HashTable {
 
   /** Copies a chain's records to the scratch list and frees its overflow buckets; the home bucket is left to the caller. */
   private takeChain(table: number, home: number): number {
-    let count = 0;
-    let bucket = home;
-    for (;;) {
-      const words = this.words[bucket >>> SEGMENT_SHIFT]!;
-      const at = (bucket & UNIT_MASK) << 1;
-      const hasLink = words[at + 2]! >>> 24 === LINK_TAG;
-      const slots = hasLink ? LINK_SLOT : SLOTS;
-      for (let slot = 0; slot < slots; slot++) {
-        if (((words[at + (slot >>> 2)]! >>> ((slot & 3) << 3)) & 255) === 0) continue;
-        if (count === this.chain.length) {
-          const longer = new Int32Array(count * 2);
-          longer.set(this.chain);
-          this.chain = longer;
-        }
-        this.chain[count++] = words[at + SLOT_WORD + slot]!;
-      }
-      const next = hasLink ? words[at + SLOT_WORD + LINK_SLOT]! : 0;
-      if (bucket !== home) {
-        this.arena.free(bucket);
-        this.words[table >>> SEGMENT_SHIFT]![((table & UNIT_MASK) << 1) + OVERFLOW]!--;
-      }
-      if (!hasLink) return count;
-      bucket = next;
-    }
+    const count = this.readChain(home, this.chain);
+    this.freeOverflow(table, home);
+    return count;
   }
 
   /** Frees the overflow buckets behind `home` and cuts the link; what they held is forgotten. */
@@ -678,8 +663,8 @@ export class HashTable {
   hashOf(record: number): number {
     const segment = record >>> SEGMENT_SHIFT;
     const unit = record & UNIT_MASK;
-    const flags = this.words[segment]![(unit << 1) + 1]!;
-    return this.hash.hash(this.bytes[segment]!, (unit << 3) + KEY_OFFSET[flags >>> 30]!, flags & KEY_LENGTH_MASK);
+    const flags = this.words[segment]![(unit << 1) + this.lengthWord]!;
+    return this.hash.hash(this.bytes[segment]!, (unit << 3) + this.keyOffset[flags >>> 30]!, flags & KEY_LENGTH_MASK);
   }
 
   statistics(table: number): TableStatistics {

@@ -17,6 +17,10 @@ export function verifyKeyspace(keyspace: Keyspace): void {
       const count = keyspace.tables.readChain(keyspace.tables.bucketAt(database.table, index), chain);
       for (let each = 0; each < count; each++) {
         const record = chain.records[each]!;
+        const { records } = keyspace;
+        if (records.isStructure(record)) {
+          keyspace.structureOf(records.type(record)).verify(records.externalAddress(record));
+        }
         if ((keyspace.records.flags(record) & RECORD_EXPIRES) === 0) continue;
         expiring++;
         assert(

@@ -18,34 +18,30 @@
 import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
+import { FIELD_LAYOUT, MEMBER_LAYOUT, SCORED_LAYOUT } from "../encodings/entry-layouts.ts";
 import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
-import { FlushedTables } from "./flushed-tables.ts";
+import { EncodingLimits } from "./encoding-limits.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
-import { RECORD_EXPIRES, Records, TYPE_STRING } from "./record.ts";
-import { RecordStore } from "./record-store.ts";
-import { encodingOf } from "./string-encoding.ts";
+import { RECORD_EXPIRES, Records } from "./record.ts";
+import { ValueStore } from "./value-store.ts";
 
 export { Database, KeyspaceStatistics } from "./database.ts";
 export { encodingOf } from "./string-encoding.ts";
+export { KEEP_EXPIRY, NO_EXPIRY } from "./value-store.ts";
 
-/** For `setString`: the key does not expire. */
-export const NO_EXPIRY = -1;
-/** For `setString`: the key keeps the time it has. */
-export const KEEP_EXPIRY = -2;
-
-/** Up to here a growing string gets twice the room it needs, beyond it a quarter more: appending stays linear. */
-const DOUBLING_MAX = 1024 * 1024;
-
-export class Keyspace extends RecordStore {
+export class Keyspace extends ValueStore {
   readonly databases: Database[];
+  readonly encodingLimits: EncodingLimits;
+  /** Tables within values: of a hash's fields, of a set's members, of a sorted set's. */
+  fields: HashTable;
+  members: HashTable;
+  scored: HashTable;
   statistics: KeyspaceStatistics;
   /** The moment at which commands run, ms since 1970. */
   nowMs: number;
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number;
-  /** False for a client with NO-TOUCH: lookups leave the access clock alone. */
-  touchesAccess: boolean;
   /** Called with each key that expiry or eviction removes, before it is gone. */
   onRemoval: ((database: Database, record: number, reason: "expired" | "evicted") => void) | undefined;
   /** Called when a command that reads finds no key; undefined while nobody wants to hear of it. */
@@ -60,7 +56,8 @@ export class Keyspace extends RecordStore {
   /** Keeps the reads of `warm` from being taken for useless. */
   warmed: number;
   private lastSnapshotId: number;
-  private readonly flushed: FlushedTables;
+  /** The tables that the running snapshot watches. */
+  private openTables: HashTable[];
   private readonly chain: RecordList;
   private readonly makeArena: () => Arena;
 
@@ -68,12 +65,16 @@ export class Keyspace extends RecordStore {
   constructor(hash: KeyHash, databaseCount: number, makeArena: () => Arena = () => new Arena()) {
     super(hash, makeArena());
     this.makeArena = makeArena;
+    this.encodingLimits = new EncodingLimits();
+    this.fields = new HashTable(this.arena, hash, FIELD_LAYOUT);
+    this.members = new HashTable(this.arena, hash, MEMBER_LAYOUT);
+    this.scored = new HashTable(this.arena, hash, SCORED_LAYOUT);
+    this.openTables = [];
     this.databases = [];
     for (let index = 0; index < databaseCount; index++) this.databases.push(new Database(index, this.tables));
     this.statistics = new KeyspaceStatistics();
     this.nowMs = 0;
     this.dirty = 0;
-    this.touchesAccess = true;
     this.onRemoval = undefined;
     this.onMiss = undefined;
     this.warmStarts = new Int32Array(WARM_MAX);
@@ -83,8 +84,13 @@ export class Keyspace extends RecordStore {
     this.warmCount = 0;
     this.warmed = 0;
     this.lastSnapshotId = 0;
-    this.flushed = new FlushedTables();
     this.chain = new RecordList();
+    this.makeTypes();
+  }
+
+  /** The objects that know values of each type, for the arena that there is now. */
+  private makeTypes(): void {
+    this.structures = [];
   }
 
   // ---- finding --------------------------------------------------------------------------------------------------
@@ -166,7 +172,7 @@ export class Keyspace extends RecordStore {
     return this.hash.hash(source, start, length);
   }
 
-  private seek(database: Database, source: Uint8Array, start: number, length: number): number {
+  protected override seek(database: Database, source: Uint8Array, start: number, length: number): number {
     const hash = this.hashOf(source, start, length);
     this.keyHash = hash;
     const tables = this.tables;
@@ -203,102 +209,6 @@ export class Keyspace extends RecordStore {
       this.removeExpired(database, record);
     }
     return 0;
-  }
-
-  // ---- strings ----------------------------------------------------------------------------------------------------
-
-  /**
-   * Sets a key to a string, whatever it held. `expireAtMs`: ms since 1970, NO_EXPIRY or KEEP_EXPIRY.
-   * Returns the record. Throws ArenaExhausted (I3). hot path
-   */
-  setString(
-    database: Database,
-    key: Uint8Array,
-    keyStart: number,
-    keyLength: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueLength: number,
-    expireAtMs: number,
-  ): number {
-    const encoding = encodingOf(value, valueStart, valueLength);
-    let record = this.seek(database, key, keyStart, keyLength);
-    if (record === 0) {
-      record = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, valueLength, valueLength);
-      this.copyValue(value, valueStart, valueLength);
-      this.initialize(record, TYPE_STRING, encoding);
-      this.insert(database, this.keyHash, record, expireAtMs);
-      return record;
-    }
-    return this.overwriteString(database, record, value, valueStart, valueLength, expireAtMs, encoding);
-  }
-
-  /**
-   * Gives a key that is absent (as `lookupWrite` has just found) a string of `length` bytes, which are undefined and
-   * to be filled through valueBytes. `expireAtMs` as in `setString`, but not KEEP_EXPIRY. Returns the record.
-   * Throws ArenaExhausted (I3).
-   */
-  addString(
-    database: Database,
-    key: Uint8Array,
-    keyStart: number,
-    keyLength: number,
-    length: number,
-    encoding: number,
-    expireAtMs: number,
-  ): number {
-    const record = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, length, length);
-    this.initialize(record, TYPE_STRING, encoding);
-    this.insert(database, this.keyHash, record, expireAtMs);
-    return record;
-  }
-
-  /** The record that `lookupWrite` or `seek` found becomes a string; the registers of `tables` stand on it. */
-  private overwriteString(
-    database: Database,
-    record: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueLength: number,
-    expireAtMs: number,
-    encoding: number,
-  ): number {
-    this.tables.touch(database.table, this.tables.home);
-    const hadExpiry = (this.records.flags(record) & RECORD_EXPIRES) !== 0;
-    const hasExpiry = expireAtMs === KEEP_EXPIRY ? hadExpiry : expireAtMs >= 0;
-    record = this.reform(database, record, hasExpiry, valueLength, 0, valueLength);
-    if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
-    this.copyValue(value, valueStart, valueLength);
-    const words = this.arena.words[record >>> SEGMENT_SHIFT]!;
-    const at = (record & UNIT_MASK) << 1;
-    if (this.clock.isFrequency) {
-      // A new value is an access like any other: the key keeps its frequency.
-      const access = words[at]! >>> 8;
-      words[at] = TYPE_STRING | (encoding << 4) | ((this.touchesAccess ? this.clock.touched(access) : access) << 8);
-    } else {
-      words[at] = TYPE_STRING | (encoding << 4) | (this.touchesAccess ? this.clock.stampBits : words[at]! & ~255);
-    }
-    return record;
-  }
-
-  /**
-   * Gives the string `record`, found by `lookupWrite`, a value of `length` bytes: the first `keptBytes` stay as they
-   * are, the others are undefined and to be filled through valueBytes. `roomBytes` >= length is what the cell should
-   * hold without moving. The time to live stays. Returns the record, which may have moved. Throws ArenaExhausted (I3).
-   */
-  resizeValue(database: Database, record: number, length: number, keptBytes: number, roomBytes: number): number {
-    const hasExpiry = (this.records.flags(record) & RECORD_EXPIRES) !== 0;
-    return this.reform(database, record, hasExpiry, length, keptBytes, roomBytes);
-  }
-
-  /** Sets the encoding of a string whose value was changed in place. */
-  setEncoding(record: number, encoding: number): void {
-    this.records.setTypeAndEncoding(record, TYPE_STRING, encoding);
-  }
-
-  /** Room to ask for when a string grows to `length` and will probably grow on. */
-  static growthRoom(length: number): number {
-    return length <= DOUBLING_MAX ? length * 2 : length + (length >>> 2);
   }
 
   // ---- expiry -------------------------------------------------------------------------------------------------------
@@ -370,7 +280,10 @@ export class Keyspace extends RecordStore {
     const flags = records.flags(record);
     if (flags < 0) {
       const cell = records.externalAddress(record);
-      if (isSparse(arena, cell, fillMax)) {
+      if (records.isStructure(record)) {
+        const structure = this.structureOf(records.type(record));
+        moved += structure.relocate(cell, fillMax, (root) => records.setExternalAddress(record, root));
+      } else if (isSparse(arena, cell, fillMax)) {
         const copy = arena.allocate(arena.capacity(cell));
         arena.move(cell, 0, copy, 0, records.valueLength(record));
         records.setExternalAddress(record, copy);
@@ -429,10 +342,7 @@ export class Keyspace extends RecordStore {
     if (isExternal) {
       moved = this.withKey(record, key, keyStart, keyLength, expireAtMs >= 0);
     } else {
-      this.readValue(record);
-      const { valueBytes, valueStart, valueLength } = this;
-      moved = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, valueLength, valueLength);
-      this.copyValue(valueBytes, valueStart, valueLength);
+      moved = this.copyBytes(record, key, keyStart, keyLength, expireAtMs >= 0);
       records.setTypeAndEncoding(moved, records.type(record), records.encoding(record));
       records.setAccess(moved, records.access(record));
     }
@@ -460,16 +370,40 @@ export class Keyspace extends RecordStore {
     const expireAtMs = records.expireAtMs(record);
     const target = this.seek(to, key, keyStart, keyLength);
     if (target === record) return;
-    this.readValue(record);
-    const { valueBytes, valueStart, valueLength } = this;
-    const copied = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, valueLength, valueLength);
-    this.copyValue(valueBytes, valueStart, valueLength);
+    const copied = records.isStructure(record)
+      ? this.copyStructure(record, key, keyStart, keyLength, expireAtMs >= 0)
+      : this.copyBytes(record, key, keyStart, keyLength, expireAtMs >= 0);
     records.setTypeAndEncoding(copied, records.type(record), records.encoding(record));
     records.setAccess(copied, records.access(record));
     try {
       this.place(to, this.keyHash, target, copied, expireAtMs);
     } catch (error) {
       this.freeRecord(copied);
+      throw error;
+    }
+  }
+
+  private copyBytes(record: number, key: Uint8Array, keyStart: number, keyLength: number, hasExpiry: boolean): number {
+    this.readValue(record);
+    const { valueBytes, valueStart, valueLength } = this;
+    const copied = this.allocateRecord(key, keyStart, keyLength, hasExpiry, valueLength, valueLength);
+    this.copyValue(valueBytes, valueStart, valueLength);
+    return copied;
+  }
+
+  private copyStructure(
+    record: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    hasExpiry: boolean,
+  ): number {
+    const type = this.records.type(record);
+    const root = this.structureOf(type).copy(this.records.externalAddress(record));
+    try {
+      return this.allocateExternal(key, keyStart, keyLength, hasExpiry, root, 0);
+    } catch (error) {
+      this.freeStructure(type, root);
       throw error;
     }
   }
@@ -483,15 +417,21 @@ export class Keyspace extends RecordStore {
     // One snapshot a second uses up the 31 bits in 68 years.
     this.lastSnapshotId++;
     assert(this.lastSnapshotId <= 0x7fffffff, "the numbers of snapshots are used up");
-    this.tables.snapshotId = this.lastSnapshotId;
-    this.tables.capture = capture;
+    this.openTables = [this.tables, this.fields, this.members, this.scored];
+    for (const tables of this.openTables) {
+      tables.snapshotId = this.lastSnapshotId;
+      tables.capture = capture;
+    }
     return this.lastSnapshotId;
   }
 
-  /** Ends what `openSnapshot` began on `tables`, which may since have been replaced by FLUSHALL. */
-  closeSnapshot(tables: HashTable): void {
-    tables.snapshotId = 0;
-    tables.capture = undefined;
+  /** Ends what `openSnapshot` began, on tables that FLUSHALL may have replaced since. */
+  closeSnapshot(): void {
+    for (const tables of this.openTables) {
+      tables.snapshotId = 0;
+      tables.capture = undefined;
+    }
+    this.openTables = [];
   }
 
   keyCount(database: Database): number {
@@ -531,7 +471,7 @@ export class Keyspace extends RecordStore {
       this.tables.destroy(table);
       throw error;
     }
-    this.flushed.add(this.tables, database.table, database.expires);
+    this.reclaimer.addTables(this.tables, database.table, database.expires);
     database.table = table;
     database.expires = expires;
     database.expiryCursor = 0;
@@ -549,22 +489,27 @@ export class Keyspace extends RecordStore {
       this.arena = this.makeArena();
       this.records = new Records(this.arena);
       this.tables = new HashTable(this.arena, this.hash);
+      this.fields = new HashTable(this.arena, this.hash, FIELD_LAYOUT);
+      this.members = new HashTable(this.arena, this.hash, MEMBER_LAYOUT);
+      this.scored = new HashTable(this.arena, this.hash, SCORED_LAYOUT);
+      this.makeTypes();
     }
-    this.flushed.forget();
+    this.reclaimer.forget();
     for (let index = 0; index < this.databases.length; index++) {
       this.databases[index] = Object.assign(this.databases[index]!, new Database(index, this.tables));
     }
     return keys;
   }
 
-  /** Frees up to `buckets` buckets of what was flushed; returns whether there is more. Waits while a snapshot runs. */
-  reclaim(buckets: number): boolean {
-    return this.flushed.reclaim(buckets, (record) => this.freeRecord(record));
+  /** Frees up to `parts` buckets or parts of what is gone; returns whether there is more. Waits while a snapshot runs. */
+  reclaim(parts: number): boolean {
+    if (this.tables.snapshotId !== 0) return this.reclaimer.count > 0;
+    return this.reclaimer.reclaim(parts, (record) => this.freeRecord(record));
   }
 
-  /** Tables of flushed databases that wait for `reclaim`. */
+  /** Tables of flushed databases and large deleted values that wait for `reclaim`. */
   pendingReclaims(): number {
-    return this.flushed.count;
+    return this.reclaimer.count;
   }
 
   /** Walks everything and asserts the invariants of arena, tables and records. */

@@ -18,12 +18,16 @@ import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { HashTable } from "../encodings/hash-table.ts";
 import { AccessClock } from "./access-clock.ts";
 import type { Database } from "./database.ts";
+import { Reclaimer } from "./reclaimer.ts";
 import { INLINE_MAX, KEY_LENGTH_MASK, KEY_OFFSET, RECORD_EXPIRES, RECORD_EXTERNAL, Records } from "./record.ts";
+import type { Structure } from "./structure.ts";
 
 /** Bytes before key and inline value. */
 const HEAD_BYTES = 8;
 const EXPIRY_BYTES = 8;
 const EXTERNAL_BYTES = 8;
+/** A structure of at most this size is freed at once, a larger one by the reclaimer. */
+const FREE_AT_ONCE_MAX = 256;
 
 export class RecordStore {
   readonly hash: KeyHash;
@@ -32,6 +36,8 @@ export class RecordStore {
   arena: Arena;
   records: Records;
   tables: HashTable;
+  /** By type number: who knows the structures of that type. */
+  structures: (Structure | undefined)[];
 
   /** The value that `readValue`, `resizeValue` and `setString` left for their caller: valid until the next write. */
   valueBytes: Uint8Array;
@@ -43,6 +49,7 @@ export class RecordStore {
 
   /** Hash of the key looked up last. */
   protected keyHash: number;
+  protected readonly reclaimer: Reclaimer;
 
   constructor(hash: KeyHash, arena: Arena) {
     this.hash = hash;
@@ -50,6 +57,8 @@ export class RecordStore {
     this.arena = arena;
     this.records = new Records(arena);
     this.tables = new HashTable(arena, hash);
+    this.structures = [];
+    this.reclaimer = new Reclaimer();
     this.valueBytes = new Uint8Array(0);
     this.valueStart = 0;
     this.valueLength = 0;
@@ -311,8 +320,30 @@ export class RecordStore {
   }
 
   protected freeRecord(record: number): void {
-    if (this.records.flags(record) < 0) this.arena.free(this.records.externalAddress(record));
+    const records = this.records;
+    if (records.flags(record) < 0) {
+      if (records.isStructure(record)) this.freeStructure(records.type(record), records.externalAddress(record));
+      else this.arena.free(records.externalAddress(record));
+    }
     this.arena.free(record);
+  }
+
+  /** Frees a structure that no record points to (any more): at once when it is small, otherwise in idle moments. */
+  freeStructure(type: number, root: number): void {
+    const structure = this.structureOf(type);
+    // A running snapshot may be in the middle of the value, although its record has been passed.
+    if (this.tables.snapshotId === 0 && structure.size(root) <= FREE_AT_ONCE_MAX) {
+      let next = 0;
+      while (next !== -1) next = structure.freeParts(root, next, FREE_AT_ONCE_MAX);
+    } else {
+      this.reclaimer.addStructure(structure, root);
+    }
+  }
+
+  structureOf(type: number): Structure {
+    const structure = this.structures[type];
+    assert(structure !== undefined, "a structure of a type that has none");
+    return structure;
   }
 
   /** A record of the same key and value with or without room for a time; a long value's cell is handed over, not copied. */
@@ -338,16 +369,32 @@ export class RecordStore {
 
   /** A copy of the head of an EXTERNAL record under another key (or the same); both point to the same value cell. */
   protected withKey(record: number, key: Uint8Array, keyStart: number, keyLength: number, hasExpiry: boolean): number {
-    const headBytes = (hasExpiry ? HEAD_BYTES + EXPIRY_BYTES : HEAD_BYTES) + EXTERNAL_BYTES;
-    const moved = this.arena.allocate(headBytes + keyLength);
-    const words = this.arena.words[moved >>> SEGMENT_SHIFT]!;
-    const at = (moved & UNIT_MASK) << 1;
-    words[at] = this.arena.words[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) << 1]!;
-    words[at + 1] = keyLength | RECORD_EXTERNAL | (hasExpiry ? RECORD_EXPIRES : 0);
-    words[at + (headBytes >>> 2) - 2] = this.records.externalAddress(record);
-    words[at + (headBytes >>> 2) - 1] = this.records.valueLength(record);
-    this.arena.copyIn(moved, headBytes, key, keyStart, keyLength);
-    if (hasExpiry) this.writeExpiry(moved, Math.max(this.records.expireAtMs(record), 0));
+    const { records } = this;
+    const cell = records.externalAddress(record);
+    const moved = this.allocateExternal(key, keyStart, keyLength, hasExpiry, cell, records.valueLength(record));
+    this.arena.words[moved >>> SEGMENT_SHIFT]![(moved & UNIT_MASK) << 1] =
+      this.arena.words[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) << 1]!;
+    if (hasExpiry) this.writeExpiry(moved, Math.max(records.expireAtMs(record), 0));
     return moved;
+  }
+
+  /** An EXTERNAL record that points to `cell`; otherwise as allocateRecord. */
+  protected allocateExternal(
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    hasExpiry: boolean,
+    cell: number,
+    valueLength: number,
+  ): number {
+    const headBytes = (hasExpiry ? HEAD_BYTES + EXPIRY_BYTES : HEAD_BYTES) + EXTERNAL_BYTES;
+    const record = this.arena.allocate(headBytes + keyLength);
+    const words = this.arena.words[record >>> SEGMENT_SHIFT]!;
+    const at = (record & UNIT_MASK) << 1;
+    words[at + 1] = keyLength | RECORD_EXTERNAL | (hasExpiry ? RECORD_EXPIRES : 0);
+    words[at + (headBytes >>> 2) - 2] = cell;
+    words[at + (headBytes >>> 2) - 1] = valueLength;
+    this.arena.copyIn(record, headBytes, key, keyStart, keyLength);
+    return record;
   }
 }

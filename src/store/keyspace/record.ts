@@ -7,8 +7,9 @@
  *          [8-15]  when it expires, ms since 1970, a double            only with EXPIRES
  *           then   inline:    1 byte value length, key, value
  *                  EXTERNAL:  4 bytes address of the value's cell, 4 bytes value length, key
+ *                             of a structure: 4 bytes address of its root, 4 bytes 0, key
  *
- *  I1  A value of at most INLINE_MAX bytes may be inline; every other one is EXTERNAL.
+ *  I1  A value of at most INLINE_MAX bytes may be inline; every other one is EXTERNAL, and so is a structure.
  *  I2  Of two records with the same key only one stands in a table.
  *  I3  The bytes of a string's value are its text, whatever the encoding: "int" means that they are the canonical
  *      decimal form of a signed 64-bit number.
@@ -30,10 +31,33 @@ export const TYPE_NAMES = ["string", "list", "set", "zset", "hash", "", "stream"
 
 export const ENCODING_RAW = 0;
 export const ENCODING_INT = 1;
+export const ENCODING_HASHTABLE = 2;
+export const ENCODING_INTSET = 6;
+export const ENCODING_SKIPLIST = 7;
 export const ENCODING_EMBSTR = 8;
+export const ENCODING_QUICKLIST = 9;
+export const ENCODING_STREAM = 10;
+export const ENCODING_LISTPACK = 11;
 
 /** Names as OBJECT ENCODING answers them, by encoding number. */
-export const ENCODING_NAMES = ["raw", "int", "hashtable", "", "", "", "intset", "skiplist", "embstr", "quicklist"];
+export const ENCODING_NAMES = [
+  "raw",
+  "int",
+  "hashtable",
+  "",
+  "",
+  "",
+  "intset",
+  "skiplist",
+  "embstr",
+  "quicklist",
+  "stream",
+  "listpack",
+];
+
+/** Bit per encoding: those whose values are structures (structure.ts); the others are strings of bytes. */
+const STRUCTURES =
+  (1 << ENCODING_HASHTABLE) | (1 << ENCODING_SKIPLIST) | (1 << ENCODING_QUICKLIST) | (1 << ENCODING_STREAM);
 
 export const INLINE_MAX = 255;
 /** Longest string that Redis calls embstr. */
@@ -67,6 +91,11 @@ export class Records {
 
   encoding(record: number): number {
     return (this.words[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) << 1]! >>> 4) & 15;
+  }
+
+  /** Whether the value is a structure; otherwise it is a string of bytes, whatever its type. */
+  isStructure(record: number): boolean {
+    return ((STRUCTURES >>> this.encoding(record)) & 1) !== 0;
   }
 
   setTypeAndEncoding(record: number, type: number, encoding: number): void {
@@ -119,7 +148,7 @@ export class Records {
     return this.view(record).slice(start, start + this.keyLength(record));
   }
 
-  /** Address of the value's cell. Only for EXTERNAL records. */
+  /** Address of the value's cell, or of a structure's root. Only for EXTERNAL records. */
   externalAddress(record: number): number {
     const flags = this.flags(record);
     return this.words[record >>> SEGMENT_SHIFT]![
@@ -127,11 +156,20 @@ export class Records {
     ]!;
   }
 
-  /** Points an EXTERNAL record to another cell with the same value. */
+  /** Points an EXTERNAL record to another cell with the same value, or a structure's record to its root. */
   setExternalAddress(record: number, cell: number): void {
     const flags = this.flags(record);
     const place = ((record & UNIT_MASK) << 1) + ((flags & RECORD_EXPIRES) === 0 ? 2 : 4);
     this.words[record >>> SEGMENT_SHIFT]![place] = cell;
+  }
+
+  /** Notes another length of a value that is bytes; its cell must have the room. */
+  setValueLength(record: number, length: number): void {
+    const flags = this.flags(record);
+    const at = record & UNIT_MASK;
+    const headUnits = (flags & RECORD_EXPIRES) === 0 ? 1 : 2;
+    if (flags < 0) this.words[record >>> SEGMENT_SHIFT]![(at << 1) + headUnits * 2 + 1] = length;
+    else this.bytes[record >>> SEGMENT_SHIFT]![(at + headUnits) << 3] = length;
   }
 
   /** Length of the value in bytes. */
