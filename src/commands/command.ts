@@ -14,6 +14,7 @@ import type { Random } from "../core/host.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Database, Keyspace } from "../store/keyspace/keyspace.ts";
+import { EVENT_EVICTED, EVENT_EXPIRED } from "./events.ts";
 
 /** Flags as COMMAND INFO names them. */
 export type CommandFlag =
@@ -194,8 +195,11 @@ export interface KeyWait {
 
 /** Who wants to hear which keys commands change: watched keys, waiting clients. */
 export interface KeyObserver {
-  /** A key was changed, made or deleted; `bytes` are only valid during the call, and need not lie in the request. */
-  keyTouched(database: Database, bytes: Uint8Array, start: number, length: number): void;
+  /**
+   * A key was changed, made or deleted; `bytes` are only valid during the call, and need not lie in the request.
+   * `isRemoval`: it is about to be deleted because its time is over or its memory is needed.
+   */
+  keyTouched(database: Database, bytes: Uint8Array, start: number, length: number, isRemoval: boolean): void;
   /**
    * All keys of `database` are about to be deleted (`replacement` undefined), or to change places with those of
    * another one. Nothing has happened yet.
@@ -259,9 +263,13 @@ export class CommandContext {
     this.eventObserver = undefined;
   }
 
-  /** The client waits: no reply is written now, and no further request of it is read until it is resumed. */
+  /**
+   * The client waits: no reply is written now, and no further request of it is read until it is resumed. Where nobody
+   * may wait, the reply of a timeout is written at once.
+   */
   suspend(suspension: Suspension): void {
-    this.suspension = suspension;
+    if (!this.mayWait && suspension.kind === "wait") suspension.onTimeout(this.reply);
+    else this.suspension = suspension;
   }
 
   /**
@@ -280,12 +288,12 @@ export class CommandContext {
   touched(argument: number): void {
     if (this.keyObservers.length === 0) return;
     const request = this.request;
-    this.tellTouched(this.database, request.input, request.offset[argument]!, request.length[argument]!);
+    this.tellTouched(this.database, request.input, request.offset[argument]!, request.length[argument]!, false);
   }
 
   /** As `touched`, for a key that is no argument or lies in another database. */
   touchedKey(database: Database, bytes: Uint8Array, start: number, length: number): void {
-    if (this.keyObservers.length !== 0) this.tellTouched(database, bytes, start, length);
+    if (this.keyObservers.length !== 0) this.tellTouched(database, bytes, start, length, false);
   }
 
   /** Before all keys of `database` are deleted, or exchanged for those of `replacement`. */
@@ -294,9 +302,23 @@ export class CommandContext {
     for (let index = 0; index < observers.length; index++) observers[index]!.databaseTouched(database, replacement);
   }
 
-  private tellTouched(database: Database, bytes: Uint8Array, start: number, length: number): void {
+  /** The keyspace is about to delete a key by itself; `onRemoval` of the keyspace is to lead here. */
+  removed(database: Database, record: number, reason: "expired" | "evicted"): void {
+    if (this.keyObservers.length === 0 && this.eventClasses === 0) return;
+    const records = this.keyspace.records;
+    const bytes = records.view(record);
+    const start = records.keyStart(record);
+    const length = records.keyLength(record);
+    if (reason === "expired") this.notifyKey(EVENT_EXPIRED, reason, database, bytes, start, length);
+    this.tellTouched(database, bytes, start, length, true);
+    if (reason === "evicted") this.notifyKey(EVENT_EVICTED, reason, database, bytes, start, length);
+  }
+
+  private tellTouched(database: Database, bytes: Uint8Array, start: number, length: number, isRemoval: boolean): void {
     const observers = this.keyObservers;
-    for (let index = 0; index < observers.length; index++) observers[index]!.keyTouched(database, bytes, start, length);
+    for (let index = 0; index < observers.length; index++) {
+      observers[index]!.keyTouched(database, bytes, start, length, isRemoval);
+    }
   }
 
   /** A keyspace event about the key at argument `argument`. `eventClass`: one bit of events.ts. hot path */

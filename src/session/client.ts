@@ -11,6 +11,8 @@
 import type { ClientState, Suspension } from "../commands/command.ts";
 import type { Connection, Timer } from "../core/host.ts";
 import type { UnfinishedRequest } from "../protocol/request-reader.ts";
+import type { Transaction } from "./transaction.ts";
+import type { Watch } from "./watched-keys.ts";
 
 /** What CLIENT REPLY asked for; `skip` holds for the one command that comes. */
 export type ReplyMode = "on" | "off" | "skip";
@@ -37,6 +39,14 @@ export class Client implements ClientState {
   unread: Uint8Array | undefined;
   unreadBytes: number;
   unfinished: UnfinishedRequest | undefined;
+
+  /** Set between MULTI and the end of EXEC or DISCARD. */
+  transaction: Transaction | undefined;
+  watches: Watch[];
+  /** Memory of `watches`. */
+  watchedBytes: number;
+  /** A watched key was changed: EXEC will do nothing. */
+  hasChangedKeys: boolean;
 
   suspension: Suspension | undefined;
   suspensionTimer: Timer | undefined;
@@ -70,6 +80,10 @@ export class Client implements ClientState {
     this.unread = undefined;
     this.unreadBytes = 0;
     this.unfinished = undefined;
+    this.transaction = undefined;
+    this.watches = [];
+    this.watchedBytes = 0;
+    this.hasChangedKeys = false;
     this.suspension = undefined;
     this.suspensionTimer = undefined;
     this.isClosing = false;
@@ -104,6 +118,11 @@ export class Client implements ClientState {
 
   /** Bytes of memory that the client's buffers take. */
   bufferBytes(): number {
-    return (this.unread?.length ?? 0) + this.connection.pendingBytes();
+    return (this.unread?.length ?? 0) + this.connection.pendingBytes() + this.transactionBytes();
+  }
+
+  /** Bytes of memory that queued commands and watched keys take. */
+  transactionBytes(): number {
+    return (this.transaction?.memoryBytes ?? 0) + this.watchedBytes;
   }
 }

@@ -114,7 +114,9 @@ export function clientClassOf(word: string): ClientClass | "master" | undefined 
 function flagLetters(client: Client): string {
   let letters = client.clientClass() === "replica" ? "S" : "";
   if (client.clientClass() === "pubsub") letters += "P";
+  if (client.transaction !== undefined) letters += "x";
   if (client.suspension !== undefined) letters += "b";
+  if (client.hasChangedKeys) letters += "d";
   if (client.isClosing) letters += "c";
   if (client.connection.isUnixSocket) letters += "U";
   if (!client.isEvictable) letters += "e";
@@ -154,11 +156,13 @@ export function clientLine(client: Client, nowMs: number, monotonicMs: number, a
     `idle=${seconds(monotonicMs - client.lastRequestMs)}`,
     `flags=${flagLetters(client)}`,
     `db=${client.databaseIndex}`,
-    "sub=0 psub=0 ssub=0 multi=-1",
+    "sub=0 psub=0 ssub=0",
+    `multi=${client.transaction === undefined ? -1 : client.transaction.commands.length}`,
     `qbuf=${client.unreadBytes}`,
     `qbuf-free=${(client.unread?.length ?? 0) - client.unreadBytes}`,
     `argv-mem=${argumentBytes >= 0 ? argumentBytes : unfinishedArgumentBytes(client)}`,
-    "multi-mem=0 rbs=0 rbp=0 obl=0",
+    `multi-mem=${client.transactionBytes()}`,
+    "rbs=0 rbp=0 obl=0",
     `oll=${pendingBytes > 0 ? 1 : 0}`,
     `omem=${pendingBytes}`,
     `tot-mem=${clientMemoryBytes(client)}`,

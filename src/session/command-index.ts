@@ -23,6 +23,7 @@ export const FLAG_ALLOW_BUSY = 512;
 export const FLAG_SKIP_SLOWLOG = 1024;
 export const FLAG_MAY_REPLICATE = 2048;
 export const FLAG_BLOCKING = 4096;
+export const FLAG_NO_MULTI = 8192;
 
 const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
   write: FLAG_WRITE,
@@ -38,7 +39,11 @@ const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
   skip_slowlog: FLAG_SKIP_SLOWLOG,
   may_replicate: FLAG_MAY_REPLICATE,
   blocking: FLAG_BLOCKING,
+  no_multi: FLAG_NO_MULTI,
 };
+
+/** Executed at once between MULTI and EXEC, not queued. */
+const NEVER_QUEUED = ["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"];
 
 /** One command or subcommand, ready to be called. */
 export class Command {
@@ -53,6 +58,9 @@ export class Command {
   readonly subcommands: CommandIndex | undefined;
   /** Takes so little time that several in a row are timed together. */
   readonly isBrief: boolean;
+  /** MULTI, EXEC and the like, which the queue of a transaction does not take. */
+  readonly isNeverQueued: boolean;
+  readonly isExec: boolean;
   calls: number;
   microseconds: number;
   rejectedCalls: number;
@@ -69,6 +77,8 @@ export class Command {
     this.run = spec.run;
     this.subcommands = spec.subcommands === undefined ? undefined : new CommandIndex(spec.subcommands, name);
     this.isBrief = (bits & FLAG_FAST) !== 0 || BRIEF_BESIDES_FAST.includes(this.name);
+    this.isNeverQueued = NEVER_QUEUED.includes(this.name);
+    this.isExec = this.name === "EXEC";
     this.calls = 0;
     this.microseconds = 0;
     this.rejectedCalls = 0;

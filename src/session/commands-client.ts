@@ -282,8 +282,8 @@ function setInfo(context: CommandContext): void {
 /** The line of `client` as seen by the command in execution. */
 function describe(session: SessionServices, context: CommandContext, client: Client, command: string): string {
   const isSelf = client === context.client;
-  // The dispatcher notes the command's name when it is done; seen from inside it is this one.
-  if (isSelf) client.lastCommand = command;
+  // The dispatcher notes the command's name when it is done; seen from inside it is this one, or EXEC.
+  if (isSelf) client.lastCommand = client.transaction === undefined ? command : "exec";
   const argumentBytes = isSelf ? bytesOfArguments(context.request) : -1;
   return `${clientLine(client, session.clock.nowMs(), context.monotonicMs, argumentBytes)}\n`;
 }

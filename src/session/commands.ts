@@ -115,6 +115,7 @@ function quit(context: CommandContext): void {
 /** RESET */
 function reset(session: SessionServices, context: CommandContext): void {
   const client = clientOf(context);
+  session.transactions.discard(client);
   client.databaseIndex = 0;
   context.database = context.keyspace.databases[0]!;
   client.protocol = 2;

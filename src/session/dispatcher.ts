@@ -14,7 +14,7 @@
 
 import type { CommandContext, Suspension } from "../commands/command.ts";
 import type { Clock } from "../core/host.ts";
-import { LOADING, NO_AUTH, OUT_OF_MEMORY, type ReplyError } from "../protocol/errors.ts";
+import { LOADING, NO_AUTH, OUT_OF_MEMORY, ReplyError } from "../protocol/errors.ts";
 import type { ReplyMark, ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { RequestReader } from "../protocol/request-reader.ts";
@@ -27,11 +27,14 @@ import {
   FLAG_LOADING,
   FLAG_MAY_REPLICATE,
   FLAG_NO_AUTH,
+  FLAG_NO_MULTI,
   FLAG_PROTECTED,
   FLAG_SKIP_SLOWLOG,
+  FLAG_STALE,
   FLAG_WRITE,
 } from "./command-index.ts";
 import { Prefetch } from "./prefetch.ts";
+import { QUEUE_BYTES_MAX, type Transaction } from "./transaction.ts";
 
 /** Wall time is read anew when this much has passed: it counts whole milliseconds, and a reading is 1 % of a GET. */
 const WALL_CLOCK_MS = 0.2;
@@ -41,6 +44,11 @@ const PREFETCH_BYTES_MIN = 48;
 const BRIEF_BYTES_MAX = 16 * 1024;
 /** Below this threshold of the slow log every command is timed by itself. */
 const RUNS_THRESHOLD_MIN_US = 1000;
+/** A queue that holds one command with such a flag makes EXEC a command with it; ... */
+const FLAGS_OF_ANY = FLAG_WRITE | FLAG_DENYOOM | FLAG_MAY_REPLICATE;
+/** ... one that holds a command without such a flag takes it from EXEC. */
+const FLAGS_OF_ALL = FLAG_LOADING | FLAG_STALE;
+const NOT_IN_MULTI = new ReplyError("ERR Command not allowed inside a transaction");
 
 /** Counters that INFO shows and CONFIG RESETSTAT clears. */
 export class SessionStatistics {
@@ -88,6 +96,8 @@ export interface DispatchHooks {
   onResumed(client: Client): void;
   /** A request was refused because of CLIENT PAUSE and waits for its end. */
   onPaused(client: Client): void;
+  /** EXEC itself was refused: nothing of what the client queued will run. */
+  onTransactionRefused(client: Client): void;
   /** After each turn in which the client wrote or was written to. */
   afterTurn(client: Client): void;
   /** Before a client is closed because it has sent too much of a request. */
@@ -112,6 +122,10 @@ export class Dispatcher {
   private readonly clock: Clock;
   private readonly hooks: DispatchHooks;
   private readonly mark: ReplyMark;
+  /** Where the reply of the command in execution starts. */
+  private readonly callMark: ReplyMark;
+  /** The reply writer's count of errors when it was last looked at. */
+  private errorsSeen: number;
   private readonly prefetch: Prefetch;
   /** The run that is being timed (I4). */
   private runCommand: Command | undefined;
@@ -139,6 +153,8 @@ export class Dispatcher {
     this.clock = clock;
     this.hooks = hooks;
     this.mark = { partCount: 0, position: 0 };
+    this.callMark = { partCount: 0, position: 0 };
+    this.errorsSeen = 0;
     this.prefetch = new Prefetch();
     this.runCommand = undefined;
     this.runCalls = 0;
@@ -185,7 +201,11 @@ export class Dispatcher {
     if (client.isClosing) return;
     const startMs = this.beginTurn(client);
     if (write !== undefined) this.writeLate(client, write);
-    if (client.unread !== undefined) {
+    if (client.transaction?.isExecuting === true) {
+      this.runQueue(client, client.transaction);
+      if (this.context.suspension !== undefined) this.suspend(client, this.context.suspension);
+    }
+    if (client.suspension === undefined && client.unread !== undefined) {
       this.resumeReading(client);
       this.serve(client, client.unread, client.unreadBytes);
     }
@@ -312,7 +332,13 @@ export class Dispatcher {
   }
 
   private checkQueryBuffer(client: Client): void {
-    if (client.unreadBytes <= this.queryBufferBytesMax) return;
+    // What is queued for EXEC has been read, but not been done: it counts as well.
+    const queuedBytes = client.transaction?.argumentBytes ?? 0;
+    if (client.unreadBytes + queuedBytes <= this.queryBufferBytesMax) return;
+    this.dropFullQueryBuffer(client);
+  }
+
+  private dropFullQueryBuffer(client: Client): void {
     this.statistics.queryBufferLimitDisconnections++;
     this.hooks.onQueryBufferFull(client);
     client.isClosing = true;
@@ -353,7 +379,7 @@ export class Dispatcher {
         return true;
       }
       this.refuseUnknown(request);
-      return this.refused(undefined);
+      return this.refused(client, undefined);
     }
     if (command.subcommands !== undefined && request.count > 1) {
       const subcommand = command.subcommands.find(request, 1);
@@ -361,47 +387,65 @@ export class Dispatcher {
         const word = printable(request, 1, 128);
         reply.errorText(`ERR unknown subcommand '${word}'. Try ${command.name} HELP.`);
         // There is no command that it would be counted for, as with one that does not exist at all.
-        return this.refused(undefined);
+        return this.refused(client, undefined);
       }
       command = subcommand;
     }
     const arity = command.arity;
     const count = request.count;
     if (arity >= 0 ? count !== arity : count < -arity) {
-      reply.errorText(`ERR wrong number of arguments for '${command.fullName}' command`);
-      return this.refused(command);
+      return this.refuse(client, command, `ERR wrong number of arguments for '${command.fullName}' command`);
     }
     const gates = this.gates;
-    const flags = command.flagBits;
+    let flags = command.flagBits;
+    const transaction = client.transaction;
+    if (transaction !== undefined) flags = flagsInTransaction(transaction, command);
     if ((flags & FLAG_PROTECTED) !== 0 && !gates.mayUseProtected(command, client)) {
       const container = command.fullName.split("|")[0]!;
-      reply.errorText(
+      return this.refuse(
+        client,
+        command,
         `ERR ${container.toUpperCase()} command not allowed. If the enable-${container}-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
       );
-      return this.refused(command);
     }
     if (gates.requiresAuthentication && !client.isAuthenticated && (flags & FLAG_NO_AUTH) === 0) {
-      reply.error(NO_AUTH);
-      return this.refused(command);
+      return this.refuse(client, command, NO_AUTH.text);
+    }
+    if (transaction !== undefined && (flags & FLAG_NO_MULTI) !== 0) {
+      return this.refuse(client, command, NOT_IN_MULTI.text);
     }
     if (gates.makeRoom !== undefined && !gates.makeRoom() && (flags & FLAG_DENYOOM) !== 0) {
-      reply.error(OUT_OF_MEMORY);
-      return this.refused(command);
+      return this.refuse(client, command, OUT_OF_MEMORY.text);
     }
     if (gates.misconfiguration !== undefined && ((flags & FLAG_WRITE) !== 0 || command.name === "PING")) {
-      reply.error(gates.misconfiguration);
-      return this.refused(command);
+      return this.refuse(client, command, gates.misconfiguration.text);
     }
     if (gates.isLoading && (flags & FLAG_LOADING) === 0) {
-      reply.error(LOADING);
-      return this.refused(command);
+      return this.refuse(client, command, LOADING.text);
     }
     if (gates.pausedUntilMs !== 0 && this.isPaused(client, flags)) {
       this.suspendForPause(client, command);
       return false;
     }
+    if (transaction !== undefined && !command.isNeverQueued) {
+      this.enqueue(client, transaction, command, requestBytes);
+      return true;
+    }
     this.call(client, command, requestBytes);
     return true;
+  }
+
+  /** Keeps the request for EXEC. */
+  private enqueue(client: Client, transaction: Transaction, command: Command, requestBytes: number): void {
+    if (transaction.argumentBytes + requestBytes > QUEUE_BYTES_MAX) {
+      this.dropFullQueryBuffer(client);
+      return;
+    }
+    // Once something was refused, or a watched key has changed, EXEC will run nothing.
+    if (!transaction.isAborted && !client.hasChangedKeys) transaction.add(command, this.context.request, requestBytes);
+    client.lastCommand = command.fullName;
+    this.reply.simple("QUEUED");
+    this.checkQueryBuffer(client);
   }
 
   /** As Redis has it, a pause of everything holds back even what could end it. */
@@ -418,6 +462,14 @@ export class Dispatcher {
 
   private call(client: Client, command: Command, requestBytes: number): void {
     const context = this.context;
+    this.run(client, command, requestBytes);
+    client.lastCommand = command.fullName;
+    if (context.suspension !== undefined) this.suspend(client, context.suspension);
+  }
+
+  /** Runs the command with the request that is loaded, and books what it cost and how it went. hot path */
+  private run(client: Client, command: Command, requestBytes: number): void {
+    const context = this.context;
     const reply = this.reply;
     const isAlone = !command.isBrief || requestBytes > BRIEF_BYTES_MAX || this.timesEach();
     if (command !== this.runCommand || isAlone) {
@@ -425,21 +477,70 @@ export class Dispatcher {
       this.runCommand = command;
     }
     this.runCalls++;
-    const errorsBefore = reply.errorCount;
+    this.errorsSeen = reply.errorCount;
     const bytesBefore = reply.byteCount();
+    reply.mark(this.callMark);
     try {
       command.run!(context);
     } catch (error) {
       if (!(error instanceof ArenaExhausted)) throw error;
-      reply.error(OUT_OF_MEMORY);
+      this.replyExhausted();
     }
-    if (reply.errorCount !== errorsBefore) {
+    // Those of the commands that EXEC ran have been counted for them.
+    if (reply.errorCount !== this.errorsSeen) {
+      this.errorsSeen = reply.errorCount;
       command.failedCalls++;
       this.countError();
     }
     if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.closeRun(client);
-    client.lastCommand = command.fullName;
-    if (context.suspension !== undefined) this.suspend(client, context.suspension);
+  }
+
+  /** The command ran out of memory: what it has replied so far is taken back. */
+  private replyExhausted(): void {
+    const { context, reply } = this;
+    reply.rewind(this.callMark);
+    context.suspension = undefined;
+    context.keyWait = undefined;
+    reply.errorCount = this.errorsSeen;
+    reply.error(OUT_OF_MEMORY);
+  }
+
+  /**
+   * EXEC: runs what the client has queued, from where it stands, until the end or until one of the commands has to wait
+   * for the server itself; then `resume` comes back here.
+   */
+  runQueue(client: Client, transaction: Transaction): void {
+    const { context, reply } = this;
+    const request = context.request;
+    // EXEC's own time goes on while those of its commands are taken.
+    const outerCommand = this.runCommand;
+    const outerStartMs = this.runStartMs;
+    this.runCommand = undefined;
+    this.runCalls = 0;
+    // CLIENT REPLY SKIP before EXEC silences all of it, which is seen to where EXEC ends; within, it means what follows.
+    const isSkipped = client.replyMode === "skip";
+    const lastCommand = client.lastCommand;
+    const mark = { partCount: 0, position: 0 };
+    if (client.replyMode === "off" && !transaction.isExecuting) reply.rewind(this.callMark);
+    transaction.isExecuting = true;
+    context.mayWait = false;
+    while (transaction.hasNext() && context.suspension === undefined) {
+      reply.mark(mark);
+      const argumentStart = transaction.executedBytes;
+      const command = transaction.load(request);
+      this.run(client, command, transaction.executedBytes - argumentStart);
+      if (client.replyMode === "off" && !isSkipped) reply.rewind(mark);
+    }
+    context.mayWait = true;
+    this.closeRun(client);
+    if (context.suspension === undefined) {
+      transaction.isExecuting = false;
+      client.transaction = undefined;
+    }
+    client.lastCommand = lastCommand;
+    this.runCommand = outerCommand;
+    this.runCalls = outerCommand === undefined ? 0 : 1;
+    this.runStartMs = outerStartMs;
   }
 
   private timesEach(): boolean {
@@ -488,7 +589,20 @@ export class Dispatcher {
     client.skipsNextReply = false;
   }
 
-  private refused(command: Command | undefined): boolean {
+  /** `text` is the whole error. EXEC, when it is refused, ends the transaction. */
+  private refuse(client: Client, command: Command, text: string): boolean {
+    if (command.isExec) {
+      const reason = text.startsWith("ERR ") ? text.slice("ERR ".length) : text;
+      this.reply.errorText(`EXECABORT Transaction discarded because of: ${reason}`);
+      this.hooks.onTransactionRefused(client);
+    } else {
+      this.reply.errorText(text);
+    }
+    return this.refused(client, command);
+  }
+
+  private refused(client: Client, command: Command | undefined): boolean {
+    if (client.transaction !== undefined) client.transaction.isAborted = true;
     if (command !== undefined) command.rejectedCalls++;
     this.countError();
     return true;
@@ -524,6 +638,16 @@ export class Dispatcher {
     }
     if (client.isClosing) connection.end();
   }
+}
+
+/** The flags that decide whether a command may pass, for a client between MULTI and EXEC. */
+function flagsInTransaction(transaction: Transaction, command: Command): number {
+  const flags = command.flagBits;
+  if (command.isExec) {
+    return (flags | (transaction.flagsOfAny & FLAGS_OF_ANY)) & ~(FLAGS_OF_ALL & ~transaction.flagsOfAll);
+  }
+  // A queue takes memory, whatever it holds.
+  return command.isNeverQueued ? flags : flags | FLAG_DENYOOM;
 }
 
 /** Up to `max` characters of an argument as an error text shows it: it ends at a zero byte as a C string does. */

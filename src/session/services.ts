@@ -6,6 +6,7 @@ import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import type { Pause } from "./pause.ts";
+import type { Transactions } from "./transactions.ts";
 import type { Users } from "./users.ts";
 
 /** How HELLO introduces the server. */
@@ -21,6 +22,7 @@ export interface SessionServices {
   readonly clock: Clock;
   readonly clients: Clients;
   readonly pause: Pause;
+  readonly transactions: Transactions;
   readonly users: Users;
   readonly identity: ServerIdentity;
   /** Closes the connection of `client` at once; never of the client that is being served (set isClosing there). */

@@ -25,6 +25,7 @@ import { type Dispatcher, type DispatchHooks, Gates, type SessionStatistics } fr
 import { Limits, type SessionLog } from "./limits.ts";
 import { Pause } from "./pause.ts";
 import type { ServerIdentity, SessionServices } from "./services.ts";
+import { Transactions } from "./transactions.ts";
 import { DefaultUser } from "./users.ts";
 
 /** How much of an oversized request the log shows. */
@@ -43,6 +44,7 @@ export class Session implements DispatchHooks, SessionServices {
   readonly gates: Gates;
   readonly pause: Pause;
   readonly limits: Limits;
+  readonly transactions: Transactions;
   readonly identity: ServerIdentity;
   /** Told of slow commands: SLOWLOG and LATENCY. */
   onSlowCommand: ((command: Command, request: Request, client: Client, microseconds: number) => void) | undefined;
@@ -59,6 +61,7 @@ export class Session implements DispatchHooks, SessionServices {
     this.clients = new Clients();
     this.users = new DefaultUser();
     this.gates = new Gates();
+    this.transactions = new Transactions();
     this.identity = options.identity;
     this.onSlowCommand = undefined;
     this.log = options.log;
@@ -78,12 +81,15 @@ export class Session implements DispatchHooks, SessionServices {
 
   /** The table entries of this folder. */
   commands(): CommandTable {
-    return connectionCommands(this);
+    return { ...connectionCommands(this), ...this.transactions.commands() };
   }
 
   /** Once, before the first connection. */
   attach(dispatcher: Dispatcher): void {
     this.dispatcher = dispatcher;
+    const { context } = dispatcher;
+    context.keyspace.onRemoval = (database, record, reason) => context.removed(database, record, reason);
+    this.transactions.attach(dispatcher);
   }
 
   private attached(): Dispatcher {
@@ -163,6 +169,7 @@ export class Session implements DispatchHooks, SessionServices {
     client.isClosing = true;
     this.clients.remove(client);
     this.pause.forget(client);
+    this.transactions.discard(client);
     this.blocked.delete(client);
     this.waking.delete(client);
     const suspension = client.suspension;
@@ -211,6 +218,10 @@ export class Session implements DispatchHooks, SessionServices {
   onPaused(client: Client): void {
     this.blocked.add(client);
     this.pause.hold(client);
+  }
+
+  onTransactionRefused(client: Client): void {
+    this.transactions.discard(client);
   }
 
   afterTurn(client: Client): void {
