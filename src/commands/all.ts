@@ -1,5 +1,8 @@
 /** All commands of this folder: adding a family adds one line here. */
 
+import { BITMAP_COMMANDS } from "./bitmap.ts";
+import { BITMAP_FIELD_COMMANDS } from "./bitmap-field.ts";
+import { BITMAP_OPERATION_COMMANDS } from "./bitmap-operation.ts";
 import type { CommandTable } from "./command.ts";
 import { DATABASE_COMMANDS } from "./database.ts";
 import { WAIT_COMMANDS } from "./database-wait.ts";
@@ -21,6 +24,9 @@ export function dataCommands(): CommandTable {
     ...STRING_RANGE_COMMANDS,
     ...STRING_NUMBER_COMMANDS,
     ...STRING_LCS_COMMANDS,
+    ...BITMAP_COMMANDS,
+    ...BITMAP_OPERATION_COMMANDS,
+    ...BITMAP_FIELD_COMMANDS,
     ...KEY_COMMANDS,
     ...KEY_SCAN_COMMANDS,
     ...OBJECT_COMMANDS,
