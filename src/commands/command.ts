@@ -277,8 +277,11 @@ export class CommandContext {
    * written at once.
    */
   waitForKeys(wait: KeyWait): void {
-    if (this.mayWait) this.keyWait = wait;
-    else if (wait.onRefusal !== undefined) wait.onRefusal(this.reply);
+    if (this.mayWait) {
+      const { timeoutMs, onTimeout } = wait;
+      this.keyWait = wait;
+      this.suspend({ kind: "wait", timeoutAtMs: timeoutMs === 0 ? 0 : this.monotonicMs + timeoutMs, onTimeout });
+    } else if (wait.onRefusal !== undefined) wait.onRefusal(this.reply);
     else wait.onTimeout(this.reply);
   }
 

@@ -104,6 +104,7 @@ export class CommandBench {
   takeKeyWait(): KeyWait | undefined {
     const wait = this.context.keyWait;
     this.context.keyWait = undefined;
+    this.context.suspension = undefined;
     return wait;
   }
 

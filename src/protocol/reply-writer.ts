@@ -9,6 +9,7 @@
  *  Source: RESP2/RESP3 as redis.io's protocol specification describes them.
  */
 
+import { assert } from "../core/assert.ts";
 import { formatFloat64 } from "../core/numbers.ts";
 import type { ReplyError } from "./errors.ts";
 
@@ -34,6 +35,9 @@ export class ReplyWriter {
   parts: Uint8Array[];
   /** Bytes in `parts`. */
   partBytes: number;
+  /** What `lend` put aside, and the buffer that it gives out. */
+  private aside: Pick<ReplyWriter, "protocol" | "buffer" | "position" | "parts" | "partBytes"> | undefined;
+  private spare: Uint8Array | undefined;
 
   constructor() {
     this.protocol = 2;
@@ -41,6 +45,45 @@ export class ReplyWriter {
     this.position = 0;
     this.parts = [];
     this.partBytes = 0;
+    this.aside = undefined;
+    this.spare = undefined;
+  }
+
+  /** Puts aside what was written for one client, so that a reply to another can be written; `takeBack` ends that. */
+  lend(protocol: 2 | 3): void {
+    const { buffer, position, parts, partBytes } = this;
+    this.aside = { protocol: this.protocol, buffer, position, parts, partBytes };
+    this.protocol = protocol;
+    this.buffer = this.spare ?? new Uint8Array(BUFFER_BYTES);
+    this.position = 0;
+    this.parts = [];
+    this.partBytes = 0;
+  }
+
+  /** Goes back to what `lend` put aside; what was written since must have been sent. */
+  takeBack(): void {
+    const aside = this.aside;
+    assert(aside !== undefined && this.position === 0, "the reply was not lent, or has not been sent");
+    this.aside = undefined;
+    this.spare = this.buffer;
+    this.protocol = aside.protocol;
+    this.buffer = aside.buffer;
+    this.position = aside.position;
+    this.parts = aside.parts;
+    this.partBytes = aside.partBytes;
+  }
+
+  /** A copy of what was written after `mark`. */
+  copySince(mark: ReplyMark): Uint8Array {
+    const pieces = [...this.parts.slice(mark.partCount), this.buffer.subarray(0, this.position)];
+    pieces[0] = pieces[0]!.subarray(mark.position);
+    const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
   }
 
   /** Bytes written in this turn. */

@@ -11,6 +11,9 @@
 import type { ClientState, Suspension } from "../commands/command.ts";
 import type { Connection, Timer } from "../core/host.ts";
 import type { UnfinishedRequest } from "../protocol/request-reader.ts";
+import type { Waiter } from "./blocking.ts";
+import type { Outbox } from "./mail.ts";
+import type { Subscriptions } from "./pubsub.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Watch } from "./watched-keys.ts";
 
@@ -48,6 +51,12 @@ export class Client implements ClientState {
   /** A watched key was changed: EXEC will do nothing. */
   hasChangedKeys: boolean;
 
+  /** What it waits for when it waits for keys. */
+  waiter: Waiter | undefined;
+  /** What it listens to; undefined when to nothing. */
+  subscriptions: Subscriptions | undefined;
+  /** Messages on their way to it; undefined as long as there has never been one. */
+  outbox: Outbox | undefined;
   suspension: Suspension | undefined;
   suspensionTimer: Timer | undefined;
   /** The client is gone, or will be as soon as what was written has left. */
@@ -84,6 +93,9 @@ export class Client implements ClientState {
     this.watches = [];
     this.watchedBytes = 0;
     this.hasChangedKeys = false;
+    this.waiter = undefined;
+    this.subscriptions = undefined;
+    this.outbox = undefined;
     this.suspension = undefined;
     this.suspensionTimer = undefined;
     this.isClosing = false;
@@ -95,7 +107,7 @@ export class Client implements ClientState {
   }
 
   clientClass(): ClientClass {
-    return "normal";
+    return this.subscriptions === undefined ? "normal" : "pubsub";
   }
 
   /** Adds bytes to what is kept. `expectedBytes` is what will be needed in all, as far as it is known. */

@@ -45,6 +45,18 @@ const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
 /** Executed at once between MULTI and EXEC, not queued. */
 const NEVER_QUEUED = ["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"];
 
+const FOR_SUBSCRIBERS = [
+  "SUBSCRIBE",
+  "UNSUBSCRIBE",
+  "PSUBSCRIBE",
+  "PUNSUBSCRIBE",
+  "SSUBSCRIBE",
+  "SUNSUBSCRIBE",
+  "PING",
+  "QUIT",
+  "RESET",
+];
+
 /** One command or subcommand, ready to be called. */
 export class Command {
   /** Upper case: "GET", or "CLIENT|LIST" for a subcommand. */
@@ -61,6 +73,8 @@ export class Command {
   /** MULTI, EXEC and the like, which the queue of a transaction does not take. */
   readonly isNeverQueued: boolean;
   readonly isExec: boolean;
+  /** What a client that listens to channels may still say in RESP2. */
+  readonly isForSubscribers: boolean;
   calls: number;
   microseconds: number;
   rejectedCalls: number;
@@ -79,6 +93,7 @@ export class Command {
     this.isBrief = (bits & FLAG_FAST) !== 0 || BRIEF_BESIDES_FAST.includes(this.name);
     this.isNeverQueued = NEVER_QUEUED.includes(this.name);
     this.isExec = this.name === "EXEC";
+    this.isForSubscribers = FOR_SUBSCRIBERS.includes(this.name);
     this.calls = 0;
     this.microseconds = 0;
     this.rejectedCalls = 0;

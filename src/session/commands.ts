@@ -95,6 +95,14 @@ export function connectionCommands(session: SessionServices): CommandTable {
 /** PING [message] */
 function ping(context: CommandContext): void {
   const { request, reply } = context;
+  if (request.count <= 2 && reply.protocol === 2 && clientOf(context).subscriptions !== undefined) {
+    // Among messages, a reply must look like one.
+    reply.array(2);
+    reply.bulkText("pong");
+    if (request.count === 1) reply.bulkText("");
+    else reply.bulk(request.input, request.offset[1]!, request.length[1]!);
+    return;
+  }
   if (request.count === 1) reply.simple("PONG");
   else if (request.count === 2) reply.bulk(request.input, request.offset[1]!, request.length[1]!);
   else reply.error(PING_ARITY);
@@ -116,6 +124,7 @@ function quit(context: CommandContext): void {
 function reset(session: SessionServices, context: CommandContext): void {
   const client = clientOf(context);
   session.transactions.discard(client);
+  session.pubsub.forget(client);
   client.databaseIndex = 0;
   context.database = context.keyspace.databases[0]!;
   client.protocol = 2;

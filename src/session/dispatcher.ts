@@ -12,13 +12,14 @@
  *      one reading costs as much as a tenth of a GET. Others are timed one by one.
  */
 
-import type { CommandContext, Suspension } from "../commands/command.ts";
+import type { CommandContext, KeyWait, Suspension } from "../commands/command.ts";
 import type { Clock } from "../core/host.ts";
 import { LOADING, NO_AUTH, OUT_OF_MEMORY, ReplyError } from "../protocol/errors.ts";
 import type { ReplyMark, ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { RequestReader } from "../protocol/request-reader.ts";
 import { ArenaExhausted } from "../store/arena/arena.ts";
+import type { Waiter } from "./blocking.ts";
 import type { Client } from "./client.ts";
 import {
   type Command,
@@ -96,6 +97,13 @@ export interface DispatchHooks {
   onResumed(client: Client): void;
   /** A request was refused because of CLIENT PAUSE and waits for its end. */
   onPaused(client: Client): void;
+  /** The command that `client` has just sent waits for keys. */
+  onKeyWait(client: Client, command: Command, wait: KeyWait): void;
+  /** Writes the messages for `client` that came meanwhile behind its replies. */
+  appendMail(client: Client, reply: ReplyWriter): void;
+  /** Lets those run again whose keys are there, through `rerun`; false when there is nobody. */
+  hasDueWaiters(): boolean;
+  serveWaiters(): void;
   /** EXEC itself was refused: nothing of what the client queued will run. */
   onTransactionRefused(client: Client): void;
   /** After each turn in which the client wrote or was written to. */
@@ -116,6 +124,11 @@ export class Dispatcher {
   slowThresholdUs: number;
   queryBufferBytesMax: number;
   readonly reader: RequestReader;
+  /** The client whose requests are being served, and the one that waited and is being served in between. */
+  turnClient: Client | undefined;
+  rerunClient: Client | undefined;
+  /** Something is to be done when the command in execution has ended: messages to its client, clients whose keys are there. */
+  hasFollowUps: boolean;
 
   private readonly reply: ReplyWriter;
   private readonly commands: CommandIndex;
@@ -148,6 +161,9 @@ export class Dispatcher {
     this.slowThresholdUs = 10_000;
     this.queryBufferBytesMax = 1024 * 1024 * 1024;
     this.reader = reader;
+    this.turnClient = undefined;
+    this.rerunClient = undefined;
+    this.hasFollowUps = false;
     this.reply = context.reply;
     this.commands = commands;
     this.clock = clock;
@@ -194,17 +210,16 @@ export class Dispatcher {
    * is served.
    */
   resume(client: Client, write: ((reply: ReplyWriter) => void) | undefined): void {
-    client.suspension = undefined;
-    client.suspensionTimer?.cancel();
-    client.suspensionTimer = undefined;
-    this.hooks.onResumed(client);
+    const waiter = client.waiter;
+    this.endSuspension(client);
     if (client.isClosing) return;
     const startMs = this.beginTurn(client);
-    if (write !== undefined) this.writeLate(client, write);
+    if (write !== undefined) this.writeLate(client, write, waiter?.command);
     if (client.transaction?.isExecuting === true) {
       this.runQueue(client, client.transaction);
       if (this.context.suspension !== undefined) this.suspend(client, this.context.suspension);
     }
+    if (this.hasFollowUps) this.follow(client);
     if (client.suspension === undefined && client.unread !== undefined) {
       this.resumeReading(client);
       this.serve(client, client.unread, client.unreadBytes);
@@ -213,13 +228,26 @@ export class Dispatcher {
   }
 
   /** The reply of a command that waited. */
-  private writeLate(client: Client, write: (reply: ReplyWriter) => void): void {
+  private writeLate(client: Client, write: (reply: ReplyWriter) => void, command: Command | undefined): void {
     const reply = this.reply;
     const errorsBefore = reply.errorCount;
     reply.mark(this.mark);
     write(reply);
-    if (reply.errorCount !== errorsBefore) this.countError();
+    const hasFailed = reply.errorCount !== errorsBefore;
+    if (hasFailed) this.countError();
+    if (command !== undefined) {
+      command.calls++;
+      this.statistics.commands++;
+      if (hasFailed) command.failedCalls++;
+    }
     this.applyReplyMode(client);
+  }
+
+  private endSuspension(client: Client): void {
+    client.suspension = undefined;
+    client.suspensionTimer?.cancel();
+    client.suspensionTimer = undefined;
+    this.hooks.onResumed(client);
   }
 
   private resumeReading(client: Client): void {
@@ -228,23 +256,37 @@ export class Dispatcher {
   }
 
   private beginTurn(client: Client): number {
+    const nowMs = this.readClock();
+    this.turnClient = client;
+    this.adopt(client);
+    this.reply.protocol = client.protocol;
+    this.reader.isTrusted = client.isAuthenticated || !this.gates.requiresAuthentication;
+    client.lastRequestMs = nowMs;
+    if (client.outbox !== undefined) this.hooks.appendMail(client, this.reply);
+    return nowMs;
+  }
+
+  private readClock(): number {
     const nowMs = this.clock.monotonicMs();
     const context = this.context;
-    const keyspace = context.keyspace;
     if (nowMs - this.wallReadMs > WALL_CLOCK_MS) {
+      const keyspace = context.keyspace;
       this.wallReadMs = nowMs;
       keyspace.nowMs = this.clock.nowMs();
       keyspace.clock.setNow(keyspace.nowMs);
     }
+    context.monotonicMs = nowMs;
+    this.runStartMs = nowMs;
+    return nowMs;
+  }
+
+  /** Commands that are executed from now on are those of `client`. */
+  private adopt(client: Client): void {
+    const context = this.context;
+    const keyspace = context.keyspace;
     keyspace.touchesAccess = client.touchesKeys;
     context.client = client;
     context.database = keyspace.databases[client.databaseIndex]!;
-    context.monotonicMs = nowMs;
-    this.reply.protocol = client.protocol;
-    this.reader.isTrusted = client.isAuthenticated || !this.gates.requiresAuthentication;
-    client.lastRequestMs = nowMs;
-    this.runStartMs = nowMs;
-    return nowMs;
   }
 
   private endTurn(client: Client, startMs: number): void {
@@ -254,8 +296,92 @@ export class Dispatcher {
     const statistics = this.statistics;
     statistics.turnsUs += microseconds;
     if (microseconds > statistics.longestTurnUs) statistics.longestTurnUs = microseconds;
+    if (client.outbox !== undefined) this.hooks.appendMail(client, this.reply);
+    this.turnClient = undefined;
     this.flush(client);
     this.hooks.afterTurn(client);
+  }
+
+  // ---- what a command sets going ---------------------------------------------------------------------------------
+
+  /** Between two commands of `client`: its messages, then whoever waited for a key that is there now. */
+  private follow(client: Client): void {
+    this.hasFollowUps = false;
+    this.hooks.appendMail(client, this.reply);
+    if (!this.hooks.hasDueWaiters()) return;
+    this.closeRun(client);
+    // The hashes that were prepared belong to this client's bytes.
+    this.context.keyspace.forgetWarm();
+    this.hooks.serveWaiters();
+    this.adopt(client);
+    this.hooks.appendMail(client, this.reply);
+    this.hasFollowUps = false;
+  }
+
+  /** Serves whoever waits for keys that have come from elsewhere than a command: time, the end of a pause. */
+  serveWaiters(): void {
+    // Inside a turn it is done when the command has ended.
+    if (this.turnClient !== undefined || !this.hooks.hasDueWaiters()) return;
+    this.readClock();
+    this.hooks.serveWaiters();
+    this.hasFollowUps = false;
+  }
+
+  /** Runs the request of a client that waits for keys again. False when it goes on waiting. */
+  rerun(waiter: Waiter): boolean {
+    const { client, command } = waiter;
+    const { context, reply } = this;
+    reply.lend(client.protocol);
+    this.rerunClient = client;
+    this.adopt(client);
+    waiter.restore(context.request);
+    this.hooks.appendMail(client, reply);
+    reply.mark(this.mark);
+    this.decideAgain(client, command);
+    const isDone = context.suspension === undefined;
+    context.suspension = undefined;
+    context.keyWait = undefined;
+    if (isDone) {
+      this.endSuspension(client);
+      this.applyReplyMode(client);
+    }
+    this.hooks.appendMail(client, reply);
+    this.rerunClient = undefined;
+    this.flush(client);
+    this.hooks.afterTurn(client);
+    reply.takeBack();
+    if (isDone && client.unread !== undefined) this.clock.soon(() => this.proceed(client));
+    return isDone;
+  }
+
+  /** Passes the gates that may have closed since the first run, and runs the command. */
+  private decideAgain(client: Client, command: Command): void {
+    const { gates, reply } = this;
+    const flags = command.flagBits;
+    if (gates.makeRoom !== undefined && !gates.makeRoom() && (flags & FLAG_DENYOOM) !== 0) {
+      reply.error(OUT_OF_MEMORY);
+    } else if (gates.misconfiguration !== undefined && (flags & FLAG_WRITE) !== 0) {
+      reply.error(gates.misconfiguration);
+    } else {
+      this.run(client, command, 0);
+      this.closeRun(client);
+      return;
+    }
+    this.refused(client, command);
+  }
+
+  /** Whether a pause holds back what `waiter` would do. */
+  isHeld({ client, command }: Waiter): boolean {
+    return this.gates.pausedUntilMs !== 0 && this.isPaused(client, command.flagBits);
+  }
+
+  /** Serves what a client sent while it waited. */
+  private proceed(client: Client): void {
+    if (client.isClosing || client.suspension !== undefined || client.unread === undefined) return;
+    const startMs = this.beginTurn(client);
+    this.resumeReading(client);
+    this.serve(client, client.unread, client.unreadBytes);
+    this.endTurn(client, startMs);
   }
 
   /** Reads and executes requests until there is no whole one left, then keeps the rest. */
@@ -272,6 +398,7 @@ export class Dispatcher {
           this.keepRest(client, input, base, end, false);
           return;
         }
+        if (this.hasFollowUps) this.follow(client);
         base = reader.position;
         if (base >= lookedTo && end - base > PREFETCH_BYTES_MIN) {
           lookedTo = this.prefetch.run(this.context.keyspace, this.context.database, input, base, end);
@@ -420,6 +547,13 @@ export class Dispatcher {
     if (gates.misconfiguration !== undefined && ((flags & FLAG_WRITE) !== 0 || command.name === "PING")) {
       return this.refuse(client, command, gates.misconfiguration.text);
     }
+    if (client.subscriptions !== undefined && client.protocol === 2 && !command.isForSubscribers) {
+      return this.refuse(
+        client,
+        command,
+        `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      );
+    }
     if (gates.isLoading && (flags & FLAG_LOADING) === 0) {
       return this.refuse(client, command, LOADING.text);
     }
@@ -464,7 +598,12 @@ export class Dispatcher {
     const context = this.context;
     this.run(client, command, requestBytes);
     client.lastCommand = command.fullName;
-    if (context.suspension !== undefined) this.suspend(client, context.suspension);
+    if (context.suspension === undefined) return;
+    if (context.keyWait !== undefined) {
+      this.hooks.onKeyWait(client, command, context.keyWait);
+      context.keyWait = undefined;
+    }
+    this.suspend(client, context.suspension);
   }
 
   /** Runs the command with the request that is loaded, and books what it cost and how it went. hot path */
@@ -492,6 +631,8 @@ export class Dispatcher {
       command.failedCalls++;
       this.countError();
     }
+    // Who waits for keys has been served when it gets its reply: then it counts.
+    if (context.keyWait !== undefined) this.runCalls--;
     if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.closeRun(client);
   }
 
@@ -523,6 +664,8 @@ export class Dispatcher {
     const mark = { partCount: 0, position: 0 };
     if (client.replyMode === "off" && !transaction.isExecuting) reply.rewind(this.callMark);
     transaction.isExecuting = true;
+    // The hashes that were prepared belong to other bytes.
+    context.keyspace.forgetWarm();
     context.mayWait = false;
     while (transaction.hasNext() && context.suspension === undefined) {
       reply.mark(mark);

@@ -64,7 +64,8 @@ export class Outbox {
 
 export interface MailHost {
   readonly clock: Clock;
-  readonly statistics: SessionStatistics;
+  /** Asked each time: CONFIG RESETSTAT may make new ones. */
+  statistics(): SessionStatistics;
   /** The clients whose replies are being written; see I2. */
   isBeingServed(client: Client): boolean;
   /** A client that is being served has mail: it leaves after the command. */
@@ -177,7 +178,7 @@ export class Mail {
       outbox.clear();
       return;
     }
-    const statistics = this.host.statistics;
+    const statistics = this.host.statistics();
     statistics.outputBytes += outbox.bytes;
     statistics.writeEvents++;
     if (chunks.length > 1 && outbox.bytes <= SHARED_BYTES) {

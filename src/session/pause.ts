@@ -19,13 +19,16 @@ export class Pause {
   private readonly gates: Gates;
   /** Lets a client go on that was put off. */
   private readonly resume: (client: Client) => void;
+  /** All of those have gone on. */
+  private readonly onReleased: () => void;
   private waiting: Set<Client>;
   private timer: Timer | undefined;
 
-  constructor(clock: Clock, gates: Gates, resume: (client: Client) => void) {
+  constructor(clock: Clock, gates: Gates, resume: (client: Client) => void, onReleased: () => void) {
     this.clock = clock;
     this.gates = gates;
     this.resume = resume;
+    this.onReleased = onReleased;
     this.waiting = new Set();
     this.timer = undefined;
   }
@@ -94,5 +97,6 @@ export class Pause {
     for (const client of released) {
       if (!client.isClosing && client.suspension?.kind === "pause") this.resume(client);
     }
+    this.onReleased();
   }
 }

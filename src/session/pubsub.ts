@@ -177,6 +177,8 @@ export class PubSub {
     messageLength: number,
   ): number {
     const mail = this.mail;
+    // A receiver that is too slow may be closed on the way, and leaves then.
+    const receiverCount = to.subscribers.size;
     // Where the message lies in each protocol, once somebody needed it (I3).
     let chunk2: Uint8Array | undefined;
     let start2 = 0;
@@ -203,7 +205,7 @@ export class PubSub {
         mail.deliver(client, chunk3, start3, end3);
       }
     }
-    return to.subscribers.size;
+    return receiverCount;
   }
 
   /** Writes `*3 message channel text` or, with a pattern, `*4 pmessage pattern channel text` into the mail's memory. */

@@ -5,7 +5,9 @@ import type { Clock } from "../core/host.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
+import type { Mail } from "./mail.ts";
 import type { Pause } from "./pause.ts";
+import type { PubSub } from "./pubsub.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Users } from "./users.ts";
 
@@ -22,6 +24,8 @@ export interface SessionServices {
   readonly clock: Clock;
   readonly clients: Clients;
   readonly pause: Pause;
+  readonly pubsub: PubSub;
+  readonly mail: Mail;
   readonly transactions: Transactions;
   readonly users: Users;
   readonly identity: ServerIdentity;

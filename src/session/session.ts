@@ -13,17 +13,22 @@
  *  Source: how Redis 7.2 accepts, counts and closes clients.
  */
 
-import type { ClientState, CommandTable } from "../commands/command.ts";
+import type { ClientState, CommandTable, KeyWait } from "../commands/command.ts";
 import type { Clock, Connection, ConnectionHandler } from "../core/host.ts";
+import { KeyHash } from "../core/sip-hash.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
+import { Blocking } from "./blocking.ts";
 import type { Client } from "./client.ts";
 import { Clients, clientLine } from "./clients.ts";
 import type { Command } from "./command-index.ts";
 import { connectionCommands } from "./commands.ts";
+import { pubsubCommands } from "./commands-pubsub.ts";
 import { type Dispatcher, type DispatchHooks, Gates, type SessionStatistics } from "./dispatcher.ts";
 import { Limits, type SessionLog } from "./limits.ts";
+import { Mail } from "./mail.ts";
 import { Pause } from "./pause.ts";
+import { PubSub } from "./pubsub.ts";
 import type { ServerIdentity, SessionServices } from "./services.ts";
 import { Transactions } from "./transactions.ts";
 import { DefaultUser } from "./users.ts";
@@ -51,6 +56,8 @@ export class Session implements DispatchHooks, SessionServices {
 
   private readonly log: SessionLog;
   private dispatcher: Dispatcher | undefined;
+  /** What needs the dispatcher and its context: made by `attach`. */
+  private parts: { readonly mail: Mail; readonly pubsub: PubSub; readonly blocking: Blocking } | undefined;
   /** Clients that a blocking command holds. */
   private readonly blocked: Set<Client>;
   /** Those of them whose end of waiting is on its way. */
@@ -66,9 +73,15 @@ export class Session implements DispatchHooks, SessionServices {
     this.onSlowCommand = undefined;
     this.log = options.log;
     this.dispatcher = undefined;
+    this.parts = undefined;
     this.blocked = new Set();
     this.waking = new Set();
-    this.pause = new Pause(options.clock, this.gates, (client) => this.attached().resume(client, undefined));
+    this.pause = new Pause(
+      options.clock,
+      this.gates,
+      (client) => this.attached().resume(client, undefined),
+      () => this.attached().serveWaiters(),
+    );
     this.limits = new Limits({
       clock: options.clock,
       clients: this.clients,
@@ -81,7 +94,7 @@ export class Session implements DispatchHooks, SessionServices {
 
   /** The table entries of this folder. */
   commands(): CommandTable {
-    return { ...connectionCommands(this), ...this.transactions.commands() };
+    return { ...connectionCommands(this), ...pubsubCommands(this), ...this.transactions.commands() };
   }
 
   /** Once, before the first connection. */
@@ -89,7 +102,51 @@ export class Session implements DispatchHooks, SessionServices {
     this.dispatcher = dispatcher;
     const { context } = dispatcher;
     context.keyspace.onRemoval = (database, record, reason) => context.removed(database, record, reason);
+    this.makeParts(dispatcher);
     this.transactions.attach(dispatcher);
+  }
+
+  private makeParts(dispatcher: Dispatcher): void {
+    const { context } = dispatcher;
+    const random = context.random;
+    const hash = new KeyHash(random.uint32(), random.uint32());
+    const mail = new Mail({
+      clock: this.clock,
+      statistics: () => dispatcher.statistics,
+      isBeingServed: (client) => client === dispatcher.turnClient || client === dispatcher.rerunClient,
+      onOwnMail: () => {
+        dispatcher.hasFollowUps = true;
+      },
+      afterWrite: (client) => this.limits.afterTurn(client),
+    });
+    const blocking = new Blocking(context, hash, {
+      run: (waiter) => dispatcher.rerun(waiter),
+      isHeld: (waiter) => dispatcher.isHeld(waiter),
+      onDue: () => {
+        dispatcher.hasFollowUps = true;
+        // Outside a turn, no command will end and look.
+        if (dispatcher.turnClient === undefined) this.clock.soon(() => dispatcher.serveWaiters());
+      },
+    });
+    this.parts = { mail, pubsub: new PubSub(hash, mail), blocking };
+  }
+
+  private get made(): { readonly mail: Mail; readonly pubsub: PubSub; readonly blocking: Blocking } {
+    if (this.parts === undefined) throw new Error("the session has no dispatcher yet");
+    return this.parts;
+  }
+
+  get pubsub(): PubSub {
+    return this.made.pubsub;
+  }
+
+  get mail(): Mail {
+    return this.made.mail;
+  }
+
+  /** Clients that wait for keys. */
+  get blocking(): Blocking {
+    return this.made.blocking;
   }
 
   private attached(): Dispatcher {
@@ -170,6 +227,8 @@ export class Session implements DispatchHooks, SessionServices {
     this.clients.remove(client);
     this.pause.forget(client);
     this.transactions.discard(client);
+    this.blocking.forget(client);
+    this.pubsub.forget(client);
     this.blocked.delete(client);
     this.waking.delete(client);
     const suspension = client.suspension;
@@ -192,6 +251,7 @@ export class Session implements DispatchHooks, SessionServices {
     const suspension = client.suspension;
     if (suspension?.kind !== "wait" || this.waking.has(client)) return false;
     this.waking.add(client);
+    if (client.waiter !== undefined) this.blocking.withdraw(client.waiter);
     this.clock.soon(() => {
       // Its own timeout or the end of the connection may have come first.
       if (!this.waking.delete(client) || client.suspension !== suspension) return;
@@ -213,6 +273,23 @@ export class Session implements DispatchHooks, SessionServices {
   onResumed(client: Client): void {
     this.blocked.delete(client);
     this.waking.delete(client);
+    if (client.waiter !== undefined) this.blocking.forget(client);
+  }
+
+  onKeyWait(client: Client, command: Command, wait: KeyWait): void {
+    this.blocking.add(client, command, wait);
+  }
+
+  appendMail(client: Client, reply: ReplyWriter): void {
+    this.mail.appendTo(client, reply);
+  }
+
+  hasDueWaiters(): boolean {
+    return this.blocking.hasDue;
+  }
+
+  serveWaiters(): void {
+    this.blocking.serve();
   }
 
   onPaused(client: Client): void {
