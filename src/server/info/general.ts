@@ -72,8 +72,8 @@ export function clientFields(server: Server): InfoFields {
     ["blocked_clients", session.blockedCount],
     ["tracking_clients", 0],
     ["clients_in_timeout_table", timeouts],
-    ["total_blocking_keys", 0],
-    ["total_blocking_keys_on_nokey", 0],
+    ["total_blocking_keys", session.blocking.keyCount],
+    ["total_blocking_keys_on_nokey", session.blocking.lossKeyCount],
   ];
 }
 
