@@ -294,12 +294,14 @@ export class World {
   readonly clock = new VirtualClock();
   readonly session: Session;
   readonly dispatcher: Dispatcher;
+  readonly commands: CommandIndex;
   readonly log: { level: LogLevel; text: string }[] = [];
   /** Suspensions that were told that their client is gone. */
   goneCount = 0;
   private connectionCount = 0;
 
-  constructor() {
+  /** `more`: commands beside those of the session and the few for tests, or in their place. */
+  constructor(more: CommandTable = {}) {
     this.session = new Session({
       clock: this.clock,
       identity: { version: "7.2.4", mode: "standalone", role: () => "master" },
@@ -311,8 +313,8 @@ export class World {
     const context = new CommandContext(reader.request, new ReplyWriter(), keyspace, new NoRandom(), nobody, {
       stringBytesMax: 512 * 1024 * 1024,
     });
-    const index = new CommandIndex({ ...testCommands(() => this), ...this.session.commands() });
-    this.dispatcher = new Dispatcher(context, reader, index, this.clock, this.session.gates, this.session);
+    this.commands = new CommandIndex({ ...testCommands(() => this), ...more, ...this.session.commands() });
+    this.dispatcher = new Dispatcher(context, reader, this.commands, this.clock, this.session.gates, this.session);
     this.session.attach(this.dispatcher);
   }
 
