@@ -20,10 +20,11 @@ import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { FIELD_LAYOUT, MEMBER_LAYOUT, SCORED_LAYOUT } from "../encodings/entry-layouts.ts";
 import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
+import { SortedSets } from "../values/sorted-sets.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
 import { EncodingLimits } from "./encoding-limits.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
-import { RECORD_EXPIRES, Records } from "./record.ts";
+import { RECORD_EXPIRES, Records, TYPE_ZSET } from "./record.ts";
 import { ValueStore } from "./value-store.ts";
 
 export { Database, KeyspaceStatistics } from "./database.ts";
@@ -37,6 +38,8 @@ export class Keyspace extends ValueStore {
   fields: HashTable;
   members: HashTable;
   scored: HashTable;
+  /** What commands do with values of each type. */
+  sortedSets!: SortedSets;
   statistics: KeyspaceStatistics;
   /** The moment at which commands run, ms since 1970. */
   nowMs: number;
@@ -91,6 +94,8 @@ export class Keyspace extends ValueStore {
   /** The objects that know values of each type, for the arena that there is now. */
   private makeTypes(): void {
     this.structures = [];
+    this.sortedSets = new SortedSets(this);
+    this.structures[TYPE_ZSET] = this.sortedSets.structure;
   }
 
   // ---- finding --------------------------------------------------------------------------------------------------

@@ -1,0 +1,295 @@
+/**
+ * SortedSets: what commands do with sorted sets, whatever their encoding.
+ *
+ *      listpack   PackedScores    up to zset-max-listpack-entries members of at most zset-max-listpack-value bytes
+ *      skiplist   ScoredMembers   what has once grown beyond; it never becomes a listpack again
+ *
+ *      find(record, member)  ──► foundScore   ──► setScore, remove, rank
+ *      scoreRank, memberRank ──► ranks        ──► seek(record, rank) ──► member*, score(), next(), previous()
+ *
+ *  I1  A record with a sorted set has at least one member when the command has ended: who removes the last one deletes the key.
+ *  I2  What `find` and the cursor name is valid until the next change.
+ *  I3  Records may move: the methods that change one return it. They want it to be the last one that `lookupWrite` found.
+ *  I4  ArenaExhausted leaves everything as it was.
+ *
+ * Source: encodings, limits and order as Redis 7.2 documents them.
+ */
+
+import { ABOVE, BELOW } from "../encodings/score-tree.ts";
+import type { Database, Keyspace } from "../keyspace/keyspace.ts";
+import { ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET } from "../keyspace/record.ts";
+import { behindPair, PackedScores } from "./packed-scores.ts";
+import { ScoredMembers } from "./scored-members.ts";
+
+export class SortedSets {
+  /** Large sorted sets; the keyspace knows them by this. */
+  readonly structure: ScoredMembers;
+  /** The score of the member that `find` found. */
+  foundScore: number;
+  /** The member at the cursor. */
+  memberBytes: Uint8Array;
+  memberStart: number;
+  memberLength: number;
+
+  private readonly keyspace: Keyspace;
+  private readonly packed: PackedScores;
+  /** What `find` was asked for: the member's hash, its entry or its offset, -1 none. */
+  private hash: number;
+  private found: number;
+  /** The cursor in a listpack: the blob and the member's position; else the tree's own. */
+  private isPacked: boolean;
+  private blob: Uint8Array;
+  private at: number;
+
+  constructor(keyspace: Keyspace) {
+    this.keyspace = keyspace;
+    this.structure = new ScoredMembers(keyspace.arena, keyspace.scored, keyspace.hash);
+    this.packed = new PackedScores(keyspace);
+    this.foundScore = 0;
+    this.memberBytes = new Uint8Array(0);
+    this.memberStart = 0;
+    this.memberLength = 0;
+    this.hash = 0;
+    this.found = 0;
+    this.isPacked = false;
+    this.blob = this.memberBytes;
+    this.at = 0;
+  }
+
+  private root(record: number): number {
+    return this.keyspace.records.externalAddress(record);
+  }
+
+  /** Members of the sorted set. */
+  count(record: number): number {
+    if (this.keyspace.records.isStructure(record)) return this.structure.size(this.root(record));
+    return this.packed.count(record);
+  }
+
+  // ---- members ------------------------------------------------------------------------------------------------------
+
+  /** Whether the member is there; its score is `foundScore` then. hot path */
+  find(record: number, bytes: Uint8Array, start: number, length: number): boolean {
+    if (this.keyspace.records.isStructure(record)) {
+      const { structure } = this;
+      this.hash = structure.hashOf(bytes, start, length);
+      this.found = structure.find(this.root(record), this.hash, bytes, start, length);
+      if (this.found === 0) return false;
+      this.foundScore = structure.score(this.found);
+      return true;
+    }
+    const { keyspace, packed } = this;
+    this.found = packed.find(record, bytes, start, length);
+    if (this.found === -1) return false;
+    this.foundScore = packed.scoreAt(keyspace.valueBytes, keyspace.valueStart + this.found);
+    return true;
+  }
+
+  /** Number of members before the one that `find` has just found. */
+  rank(record: number): number {
+    if (!this.keyspace.records.isStructure(record)) return this.packed.rankOf(this.found);
+    const root = this.root(record);
+    this.structure.seekEntry(root, this.found);
+    return this.structure.tree.rank(root);
+  }
+
+  /** Gives a key that is absent (as `lookupWrite` has just found) a sorted set of one member. Throws ArenaExhausted. */
+  create(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    score: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): number {
+    const { keyspace, structure } = this;
+    const { sortedSetListpackEntries, sortedSetListpackBytes } = keyspace.encodingLimits;
+    if (sortedSetListpackEntries > 0 && length <= sortedSetListpackBytes) {
+      return this.packed.create(database, key, keyStart, keyLength, score, bytes, start, length);
+    }
+    const root = structure.create();
+    try {
+      structure.insert(root, structure.hashOf(bytes, start, length), score, bytes, start, length);
+      return keyspace.putStructure(database, key, keyStart, keyLength, TYPE_ZSET, ENCODING_SKIPLIST, root, -1);
+    } catch (error) {
+      structure.destroy(root);
+      throw error;
+    }
+  }
+
+  /** Adds a member that `find` has just not found. Returns the record. Throws ArenaExhausted. hot path */
+  insert(database: Database, record: number, score: number, bytes: Uint8Array, start: number, length: number): number {
+    const { keyspace, structure } = this;
+    if (!keyspace.records.isStructure(record)) {
+      const { sortedSetListpackEntries, sortedSetListpackBytes } = keyspace.encodingLimits;
+      if (length <= sortedSetListpackBytes && this.packed.count(record) < sortedSetListpackEntries) {
+        return this.packed.insert(database, record, score, bytes, start, length);
+      }
+      record = this.unpack(database, record);
+      this.hash = structure.hashOf(bytes, start, length);
+    }
+    structure.insert(this.root(record), this.hash, score, bytes, start, length);
+    return record;
+  }
+
+  /**
+   * Gives the member that `find` has just found (these are its bytes) another score. Returns the record. Throws
+   * ArenaExhausted. hot path
+   */
+  setScore(
+    database: Database,
+    record: number,
+    score: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): number {
+    if (!this.keyspace.records.isStructure(record)) {
+      return this.packed.setScore(database, record, this.found, score, bytes, start, length);
+    }
+    this.structure.setScore(this.root(record), this.found, score);
+    return record;
+  }
+
+  /** Removes the member that `find` has just found. Returns the record; I1 is the caller's. */
+  remove(database: Database, record: number): number {
+    if (!this.keyspace.records.isStructure(record)) return this.packed.remove(database, record, this.found, 1);
+    this.structure.remove(this.root(record), this.found);
+    return record;
+  }
+
+  /** Removes `count` members from 0-based `rank` on; they must be there. Returns the record; I1 is the caller's. */
+  removeRange(database: Database, record: number, rank: number, count: number): number {
+    const { keyspace, packed } = this;
+    if (keyspace.records.isStructure(record)) {
+      this.structure.removeRange(this.root(record), rank, count);
+      return record;
+    }
+    keyspace.readValue(record);
+    return packed.remove(database, record, packed.place(rank) - keyspace.valueStart, count);
+  }
+
+  /** Turns a listpack into a structure. Returns the record, which has moved. */
+  private unpack(database: Database, record: number): number {
+    const { keyspace, structure } = this;
+    const root = structure.create();
+    try {
+      const count = this.count(record);
+      let isThere = this.seek(record, 0);
+      structure.table.expand(structure.tableOf(root), count);
+      for (; isThere; isThere = this.next()) {
+        const { memberBytes: bytes, memberStart: start, memberLength: length } = this;
+        structure.insert(root, structure.hashOf(bytes, start, length), this.score(), bytes, start, length);
+      }
+      return keyspace.turnIntoStructure(database, record, ENCODING_SKIPLIST, root);
+    } catch (error) {
+      structure.destroy(root);
+      throw error;
+    }
+  }
+
+  // ---- ranks ----------------------------------------------------------------------------------------------------------
+
+  /** Number of members with a score below `score`, or, when `isAbove`, not above it. */
+  scoreRank(record: number, score: number, isAbove: boolean): number {
+    if (this.keyspace.records.isStructure(record)) {
+      const root = this.root(record);
+      this.structure.tree.seekScore(root, score, isAbove ? ABOVE : BELOW);
+      return this.structure.tree.rank(root);
+    }
+    this.keyspace.readValue(record);
+    return this.packed.scoreRank(score, isAbove);
+  }
+
+  /** The same for members in the order of their bytes, where all scores are equal. */
+  memberRank(record: number, bytes: Uint8Array, start: number, length: number, isAbove: boolean): number {
+    if (!this.keyspace.records.isStructure(record)) {
+      this.keyspace.readValue(record);
+      return this.packed.memberRank(bytes, start, length, isAbove);
+    }
+    const root = this.root(record);
+    const { tree } = this.structure;
+    tree.seekFirst(root);
+    const isEqual = tree.seekMember(root, tree.score(), bytes, start, length);
+    return tree.rank(root) + (isEqual && isAbove ? 1 : 0);
+  }
+
+  // ---- the cursor -------------------------------------------------------------------------------------------------------
+
+  /** Puts the cursor on the member of 0-based `rank`; false when there are not so many. hot path */
+  seek(record: number, rank: number): boolean {
+    const { keyspace } = this;
+    this.isPacked = !keyspace.records.isStructure(record);
+    if (!this.isPacked) return this.structure.tree.seekRank(this.root(record), rank) && this.readEntry();
+    keyspace.readValue(record);
+    this.blob = keyspace.valueBytes;
+    this.at = this.packed.place(rank);
+    return this.at !== -1 && this.readPacked();
+  }
+
+  /** Moves the cursor on; false at the end. hot path */
+  next(): boolean {
+    if (!this.isPacked) return this.structure.tree.next() && this.readEntry();
+    this.at = behindPair(this.blob, this.at);
+    return this.blob[this.at] !== 0xff && this.readPacked();
+  }
+
+  /** Moves the cursor back, from a member that is not the first. hot path */
+  previous(): boolean {
+    if (!this.isPacked) return this.structure.tree.previous() && this.readEntry();
+    this.at = this.packed.before(this.blob, this.at);
+    return this.readPacked();
+  }
+
+  /** The score at the cursor. hot path */
+  score(): number {
+    if (this.isPacked) return this.packed.scoreAt(this.blob, this.at);
+    return this.structure.score(this.structure.tree.value());
+  }
+
+  private readEntry(): boolean {
+    const { structure } = this;
+    const entry = structure.tree.value();
+    this.memberBytes = structure.memberBytes(entry);
+    this.memberStart = structure.memberStart(entry);
+    this.memberLength = structure.memberLength(entry);
+    return true;
+  }
+
+  private readPacked(): boolean {
+    const { listpack } = this.packed;
+    listpack.read(this.blob, this.at);
+    this.memberBytes = listpack.valueBytes;
+    this.memberStart = listpack.valueStart;
+    this.memberLength = listpack.valueLength;
+    return true;
+  }
+
+  // ---- results that were built apart ------------------------------------------------------------------------------------
+
+  /**
+   * Gives a key the members of `root`, a value of `structure` that belongs to no key yet and has members in its tree,
+   * whatever the key held before; small ones as a listpack. Takes `root` over. Throws ArenaExhausted: `root` is the caller's then.
+   */
+  store(database: Database, key: Uint8Array, keyStart: number, keyLength: number, root: number): number {
+    const { keyspace, structure } = this;
+    const { tree } = structure;
+    const { sortedSetListpackEntries, sortedSetListpackBytes } = keyspace.encodingLimits;
+    let isSmall = tree.count(root) <= sortedSetListpackEntries;
+    for (let isThere = isSmall && tree.seekFirst(root); isThere; isThere = tree.next()) {
+      if (structure.memberLength(tree.value()) > sortedSetListpackBytes) {
+        isSmall = false;
+        break;
+      }
+    }
+    if (!isSmall)
+      return keyspace.putStructure(database, key, keyStart, keyLength, TYPE_ZSET, ENCODING_SKIPLIST, root, -1);
+    const bytes = this.packed.make(structure, root);
+    const record = keyspace.putValue(database, key, keyStart, keyLength, TYPE_ZSET, ENCODING_LISTPACK, bytes, -1);
+    this.packed.listpack.writeBlob(keyspace.valueBytes, keyspace.valueStart);
+    structure.destroy(root);
+    return record;
+  }
+}
