@@ -33,6 +33,7 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
   config.followBoolean("protected-mode", (isProtected) => {
     limits.isProtected = isProtected;
   });
+  config.followText("notify-keyspace-events", (letters) => session.setKeyspaceEvents(letters));
   config.followInteger("client-query-buffer-limit", (bytes) => session.setQueryBufferLimit(bytes));
   config.followText("client-output-buffer-limit", () => {
     const { normal, slave, pubsub } = config.outputLimits();

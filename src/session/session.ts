@@ -25,6 +25,7 @@ import type { Command } from "./command-index.ts";
 import { connectionCommands } from "./commands.ts";
 import { pubsubCommands } from "./commands-pubsub.ts";
 import { type Dispatcher, type DispatchHooks, Gates, type SessionStatistics } from "./dispatcher.ts";
+import { KeyspaceEvents } from "./keyspace-events.ts";
 import { Limits, type SessionLog } from "./limits.ts";
 import { Mail } from "./mail.ts";
 import { Pause } from "./pause.ts";
@@ -57,7 +58,9 @@ export class Session implements DispatchHooks, SessionServices {
   private readonly log: SessionLog;
   private dispatcher: Dispatcher | undefined;
   /** What needs the dispatcher and its context: made by `attach`. */
-  private parts: { readonly mail: Mail; readonly pubsub: PubSub; readonly blocking: Blocking } | undefined;
+  private parts:
+    | { readonly mail: Mail; readonly pubsub: PubSub; readonly blocking: Blocking; readonly events: KeyspaceEvents }
+    | undefined;
   /** Clients that a blocking command holds. */
   private readonly blocked: Set<Client>;
   /** Those of them whose end of waiting is on its way. */
@@ -128,10 +131,17 @@ export class Session implements DispatchHooks, SessionServices {
         if (dispatcher.turnClient === undefined) this.clock.soon(() => dispatcher.serveWaiters());
       },
     });
-    this.parts = { mail, pubsub: new PubSub(hash, mail), blocking };
+    const pubsub = new PubSub(hash, mail);
+    const events = new KeyspaceEvents(context, pubsub, () => this.gates.isLoading);
+    this.parts = { mail, pubsub, blocking, events };
   }
 
-  private get made(): { readonly mail: Mail; readonly pubsub: PubSub; readonly blocking: Blocking } {
+  private get made(): {
+    readonly mail: Mail;
+    readonly pubsub: PubSub;
+    readonly blocking: Blocking;
+    readonly events: KeyspaceEvents;
+  } {
     if (this.parts === undefined) throw new Error("the session has no dispatcher yet");
     return this.parts;
   }
@@ -174,6 +184,11 @@ export class Session implements DispatchHooks, SessionServices {
   /** `client-query-buffer-limit`, bytes. */
   setQueryBufferLimit(bytes: number): void {
     this.attached().queryBufferBytesMax = bytes;
+  }
+
+  /** `notify-keyspace-events`: which events of keys are published. */
+  setKeyspaceEvents(letters: string): void {
+    this.made.events.configure(letters);
   }
 
   /** `tcp-keepalive`, seconds between probes; holds for connections to come. */

@@ -41,6 +41,9 @@ export function reload(server: Server, { request, reply }: CommandContext): void
       return reply.error(SAVE_FAILED);
     }
   }
+  // What is loaded was there before: nobody hears of new keys.
+  const { onNew } = keyspace;
+  keyspace.onNew = undefined;
   try {
     if (host.disk.status(snapshots.filePath()) === undefined) return reply.error(LOAD_FAILED);
     if (flushes) keyspace.flushAll();
@@ -49,6 +52,8 @@ export function reload(server: Server, { request, reply }: CommandContext): void
     if (error instanceof AssertionFailure) throw error;
     server.log.write("warning", `DEBUG RELOAD: ${error instanceof Error ? error.message : String(error)}`);
     return reply.error(LOAD_FAILED);
+  } finally {
+    keyspace.onNew = onNew;
   }
   server.log.write("warning", "DB reloaded by DEBUG RELOAD");
   reply.ok();

@@ -99,7 +99,6 @@ export const NO_AFFINITY = "Node offers no way to bind threads to processors; us
 export const NO_SYSLOG = "There is no syslog writer; let the service manager collect standard output.";
 
 export const LATER_TYPES = "Only strings are held by this version; the encodings of the other types come with them.";
-export const LATER_PUBSUB = "Publishing and subscribing are not part of this version yet.";
 export const LATER_HISTOGRAM = "Latency histograms are not part of this version yet.";
 export const DEFRAGS_IN_SLICES =
   "Moving is done in slices of a millisecond, in the share of time that other work leaves.";

@@ -10,7 +10,6 @@ import {
   integer,
   LATER_ACL,
   LATER_HISTOGRAM,
-  LATER_PUBSUB,
   LATER_REPLICATION,
   LATER_SCRIPTING,
   LATER_TLS,
@@ -245,9 +244,7 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
     "Percentiles that INFO latencystats shows.",
     { effect: LATER_HISTOGRAM },
   ),
-  directive({ type: "events" }, "notify-keyspace-events", "", "Kinds of keyspace events that are published.", {
-    effect: LATER_PUBSUB,
-  }),
+  directive({ type: "events" }, "notify-keyspace-events", "", "Kinds of keyspace events that are published."),
   // ---- scripts ----
   integer("busy-reply-threshold", 5000, 0, LONG_MAX, "Milliseconds after which a script's clients get BUSY.", {
     alias: "lua-time-limit",
