@@ -108,11 +108,17 @@ export class Client {
     return fields;
   }
 
-  /** Sends `count` commands made by `commandAt` (bytes as latin1 text) whose replies are one line each. */
-  pour(count: number, commandAt: (index: number) => string, windowCommands = 4096): Promise<void> {
+  /** Sends `count` commands made by `commandAt` (bytes as latin1 text) whose replies are `replyLines` lines each. */
+  pour(
+    count: number,
+    commandAt: (index: number) => string,
+    windowCommands = 4096,
+    replyLines: 1 | 2 = 1,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       let sent = 0;
       let answered = 0;
+      let lines = 0;
       let atLineStart = true;
       let failure = "";
       const send = () => {
@@ -130,8 +136,9 @@ export class Client {
           const byte = bytes[index]!;
           if (atLineStart && byte === MINUS) failure ||= bytes.toString("latin1", index).split("\r\n")[0]!;
           atLineStart = byte === LF;
-          if (atLineStart) answered++;
+          if (atLineStart) lines++;
         }
+        answered = lines / replyLines;
         // After an error nothing more is sent, but what is under way is awaited: the connection stays in step.
         if (failure === "") send();
         if (answered < sent) return;
@@ -142,6 +149,23 @@ export class Client {
       };
       if (count === 0) resolve();
       else send();
+    });
+  }
+
+  /** Sends one command, reads its whole reply without keeping it, and returns ms from the first byte sent to the last come. */
+  time(...args: string[]): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const end = new ReplyEnd();
+      const startMs = performance.now();
+      this.fail = reject;
+      this.consume = (bytes) => {
+        if (!end.feed(bytes)) return;
+        this.consume = () => {};
+        this.fail = () => {};
+        if (end.failure === "") resolve(performance.now() - startMs);
+        else reject(new Error(`${args.slice(0, 3).join(" ")}: ${end.failure}`));
+      };
+      this.socket.write(encodeCommand(args), "latin1");
     });
   }
 
@@ -236,5 +260,45 @@ function parseReply(bytes: Buffer, start: number): { reply: Reply; end: number }
     }
     default:
       throw new Error(`not a RESP2 reply: ${JSON.stringify(bytes.toString("latin1", start, start + 40))}`);
+  }
+}
+
+/** Finds the end of one reply in a stream of bytes: it counts what is still due instead of building values. */
+class ReplyEnd {
+  failure = "";
+  private due = 1;
+  private line = "";
+  /** Bytes of a bulk string, with its line end, that are to be passed over. */
+  private skip = 0;
+
+  /** True when the reply is complete. */
+  feed(bytes: Buffer): boolean {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.skip > 0) {
+        const passed = Math.min(this.skip, bytes.length - at);
+        this.skip -= passed;
+        at += passed;
+        if (this.skip === 0) this.due--;
+        continue;
+      }
+      const lineEnd = bytes.indexOf(LF, at);
+      if (lineEnd === -1) {
+        this.line += bytes.toString("latin1", at);
+        return false;
+      }
+      this.header(this.line + bytes.toString("latin1", at, lineEnd));
+      this.line = "";
+      at = lineEnd + 1;
+    }
+    return this.due === 0;
+  }
+
+  private header(line: string): void {
+    const length = Number(line.slice(1));
+    if (line[0] === "*") this.due += Math.max(length, 0) - 1;
+    else if (line[0] === "$" && length >= 0) this.skip = length + 2;
+    else this.due--;
+    if (line[0] === "-") this.failure = line.slice(1).trim();
   }
 }

@@ -10,7 +10,22 @@
 
 import { encodeCommand } from "./client.ts";
 
-export type DatasetName = "short" | "medium" | "counters" | "lists" | "hashes" | "sets" | "sortedSets" | "none";
+export type DatasetName =
+  | "short"
+  | "medium"
+  | "counters"
+  | "lists"
+  | "longLists"
+  | "hashes"
+  | "sets"
+  | "sortedSets"
+  | "streams"
+  | "oneHash"
+  | "oneSet"
+  | "oneSortedSet"
+  | "oneList"
+  | "places"
+  | "none";
 
 interface Dataset {
   /** How many keys it has when `keyCount` are asked for. */
@@ -30,9 +45,14 @@ export interface Family {
   readonly isMain?: boolean;
 }
 
+/** `000000000042`, as redis-benchmark writes its random numbers. */
+function digits(index: number): string {
+  return String(index).padStart(12, "0");
+}
+
 /** `key:000000000042` */
 export function benchmarkKey(index: number): string {
-  return `key:${String(index).padStart(12, "0")}`;
+  return `key:${digits(index)}`;
 }
 
 const RANDOM_KEY = "key:__rand_int__";
@@ -44,6 +64,11 @@ function collection(command: string, ...items: string[]): Dataset {
     keys: (keyCount) => Math.ceil(keyCount / 10),
     make: (index) => encodeCommand([command, benchmarkKey(index), ...items]),
   };
+}
+
+/** One collection that grows by an element a command. */
+function one(command: (index: number) => string[]): Dataset {
+  return { keys: (keyCount) => keyCount, make: (index) => encodeCommand(command(index)) };
 }
 
 export const DATASETS: Readonly<Record<DatasetName, Dataset>> = {
@@ -63,6 +88,20 @@ export const DATASETS: Readonly<Record<DatasetName, Dataset>> = {
   hashes: collection("HSET", ...TEN.flatMap((item) => [`field:${item}`, "xxx"])),
   sets: collection("SADD", ...TEN.map((item) => `member:${item}`)),
   sortedSets: collection("ZADD", ...TEN.flatMap((item) => [`${item * 10}`, `member:${item}`])),
+  streams: {
+    keys: (keyCount) => Math.ceil(keyCount / 10),
+    make: (index) => encodeCommand(["XGROUP", "CREATE", benchmarkKey(index), "group", "0", "MKSTREAM"]),
+  },
+  longLists: {
+    keys: (keyCount) => Math.ceil(keyCount / 1000),
+    make: (index) =>
+      encodeCommand(["RPUSH", benchmarkKey(index), ...Array.from({ length: 600 }, (_, item) => `item:${item}`)]),
+  },
+  oneHash: one((index) => ["HSET", "large", `field:${digits(index)}`, "xxx"]),
+  oneSet: one((index) => ["SADD", "large", `member:${digits(index)}`]),
+  oneSortedSet: one((index) => ["ZADD", "large", `${(index * 7919) % 1_000_003}`, `member:${digits(index)}`]),
+  oneList: one((index) => ["RPUSH", "large", `item:${digits(index)}`]),
+  places: one((index) => ["GEOADD", "large", `${(index % 360) - 180}.5`, `${(index % 170) - 85}.25`, `place:${index}`]),
   none: { keys: (keyCount) => keyCount, make: undefined },
 };
 
@@ -80,15 +119,32 @@ export const FAMILIES: readonly Family[] = [
   { name: "INCR", command: ["INCR", RANDOM_KEY], dataset: "counters" },
   { name: "GETRANGE", command: ["GETRANGE", RANDOM_KEY, "10", "40"], dataset: "medium" },
   { name: "SETRANGE", command: ["SETRANGE", RANDOM_KEY, "20", "hello"], dataset: "medium" },
+  { name: "SETBIT", command: ["SETBIT", RANDOM_KEY, "7", "1"], dataset: "medium" },
+  { name: "GETBIT", command: ["GETBIT", RANDOM_KEY, "700"], dataset: "medium" },
+  { name: "BITCOUNT", command: ["BITCOUNT", RANDOM_KEY], dataset: "medium" },
+  { name: "PFADD", command: ["PFADD", "visitors", "__rand_int__"], dataset: "none", spoils: true },
   { name: "LPUSH", command: ["LPUSH", RANDOM_KEY, "xxx"], dataset: "lists", spoils: true },
+  { name: "RPUSH", command: ["RPUSH", RANDOM_KEY, "xxx"], dataset: "lists", spoils: true },
   { name: "LRANGE-10", command: ["LRANGE", RANDOM_KEY, "0", "9"], dataset: "lists" },
+  { name: "LINDEX", command: ["LINDEX", RANDOM_KEY, "5"], dataset: "lists" },
+  { name: "LPOP", command: ["LPOP", RANDOM_KEY], dataset: "lists", consumes: true },
   { name: "RPOP", command: ["RPOP", RANDOM_KEY], dataset: "lists", consumes: true },
+  { name: "LRANGE-100", command: ["LRANGE", RANDOM_KEY, "0", "99"], dataset: "longLists" },
+  { name: "LRANGE-600", command: ["LRANGE", RANDOM_KEY, "0", "599"], dataset: "longLists" },
   { name: "HSET", command: ["HSET", RANDOM_KEY, "field:5", "yyy"], dataset: "hashes" },
   { name: "HGET", command: ["HGET", RANDOM_KEY, "field:5"], dataset: "hashes" },
   { name: "HGETALL-10", command: ["HGETALL", RANDOM_KEY], dataset: "hashes" },
+  { name: "HINCRBY", command: ["HINCRBY", RANDOM_KEY, "count", "1"], dataset: "hashes", spoils: true },
+  { name: "HSET-large", command: ["HSET", "large", "field:__rand_int__", "yyy"], dataset: "oneHash" },
+  { name: "HGET-large", command: ["HGET", "large", "field:__rand_int__"], dataset: "oneHash" },
   { name: "SADD", command: ["SADD", RANDOM_KEY, "member:__rand_int__"], dataset: "sets", spoils: true },
   { name: "SISMEMBER", command: ["SISMEMBER", RANDOM_KEY, "member:5"], dataset: "sets" },
+  { name: "SMEMBERS-10", command: ["SMEMBERS", RANDOM_KEY], dataset: "sets" },
+  { name: "SINTER-2", command: ["SINTER", RANDOM_KEY, RANDOM_KEY], dataset: "sets" },
+  { name: "SADD-large", command: ["SADD", "large", "member:__rand_int__"], dataset: "none", spoils: true },
+  { name: "SPOP", command: ["SPOP", "large"], dataset: "oneSet", consumes: true },
   { name: "ZADD", command: ["ZADD", RANDOM_KEY, "5", "member:5"], dataset: "sortedSets" },
+  { name: "ZSCORE", command: ["ZSCORE", RANDOM_KEY, "member:5"], dataset: "sortedSets" },
   { name: "ZRANGE-5", command: ["ZRANGE", RANDOM_KEY, "20", "60", "BYSCORE"], dataset: "sortedSets" },
   {
     name: "ZADD-large",
@@ -96,5 +152,35 @@ export const FAMILIES: readonly Family[] = [
     dataset: "none",
     spoils: true,
   },
+  { name: "ZRANK-large", command: ["ZRANK", "large", "member:__rand_int__"], dataset: "oneSortedSet" },
+  {
+    name: "ZRANGE-large",
+    command: ["ZRANGE", "large", "__rand_int__", "+inf", "BYSCORE", "LIMIT", "0", "10"],
+    dataset: "oneSortedSet",
+  },
+  {
+    name: "ZINCRBY-large",
+    command: ["ZINCRBY", "large", "1000", "member:__rand_int__"],
+    dataset: "oneSortedSet",
+    spoils: true,
+  },
+  { name: "ZPOPMIN", command: ["ZPOPMIN", "large"], dataset: "oneSortedSet", consumes: true },
+  {
+    name: "GEOSEARCH",
+    command: ["GEOSEARCH", "large", "FROMLONLAT", "13.5", "52.25", "BYRADIUS", "150", "km"],
+    dataset: "places",
+  },
   { name: "XADD", command: ["XADD", RANDOM_KEY, "*", "field", "value"], dataset: "none", spoils: true },
+  {
+    name: "XADD-trim",
+    command: ["XADD", "log", "MAXLEN", "~", "1000", "*", "field", "value"],
+    dataset: "none",
+    spoils: true,
+  },
+  {
+    name: "XREADGROUP",
+    command: ["XREADGROUP", "GROUP", "group", "consumer", "STREAMS", RANDOM_KEY, ">"],
+    dataset: "streams",
+  },
+  { name: "PUBLISH", command: ["PUBLISH", "channel", "xxx"], dataset: "none" },
 ];

@@ -41,9 +41,11 @@ export function runBenchmark(run: BenchmarkRun): Promise<number> {
   });
 }
 
+const SET_ANY = ["SET", "key:__rand_int__", "yyy"];
+
 /** A write load without end; `stopLoad` ends it. */
-export function startWriteLoad(port: number, keyCount: number): ChildProcess {
-  const run = { port, command: ["SET", "key:__rand_int__", "yyy"], requestCount: 1e9, pipelineDepth: 16, keyCount };
+export function startWriteLoad(port: number, keyCount: number, command: readonly string[] = SET_ANY): ChildProcess {
+  const run = { port, command, requestCount: 1e9, pipelineDepth: 16, keyCount };
   return spawn("redis-benchmark", benchmarkArguments(run), { stdio: "ignore" });
 }
 

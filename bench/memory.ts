@@ -1,5 +1,5 @@
 /**
- * Bytes per key, in fresh servers: what INFO calls used_memory, and what the system counts as resident.
+ * Bytes per key and per element, in fresh servers: what INFO calls used_memory, and what the system counts as resident.
  *
  *      start ─► warm up with some keys, empty again ─► read ─► keys `key:N` with 3-byte values ─► read
  *
@@ -7,7 +7,7 @@
  *      from the very start is reported beside it.
  */
 
-import type { Client } from "./client.ts";
+import { type Client, encodeCommand } from "./client.ts";
 import { bySide, type Plan, sidesOf } from "./plan.ts";
 import { residentBytes } from "./process-usage.ts";
 import { makeRow, type Row } from "./report.ts";
@@ -39,11 +39,86 @@ export async function measureMemory(plan: Plan): Promise<Row[]> {
     }
   }
   const id = `memory/${keyCount}`;
+  const collections = await measureCollections(plan);
   return [
     makeRow(`${id}/used`, "used_memory per key", "bytes", "lower", used),
     makeRow(`${id}/resident`, "RSS growth per key", "bytes", "lower", resident),
     makeRow(`${id}/resident-from-start`, "  from the process's start", "bytes", "lower", residentFromStart),
+    ...collections,
   ];
+}
+
+/** What is poured into one collection of `count` elements, or into many small ones. */
+interface Collection {
+  readonly name: string;
+  readonly label: string;
+  readonly count: number;
+  readonly make: (index: number) => string;
+  /** Lines of each reply. */
+  readonly replyLines?: 2;
+}
+
+const FIVE = [1, 2, 3, 4, 5];
+
+const COLLECTIONS: readonly Collection[] = [
+  {
+    name: "small-hash",
+    label: "hash of 5 small fields, per hash",
+    count: 200_000,
+    make: (index) =>
+      encodeCommand(["HSET", `hash:${index}`, ...FIVE.flatMap((field) => [`field${field}`, `v${field}`])]),
+  },
+  {
+    name: "hash",
+    label: "hash of 1 M fields, per field",
+    count: 1_000_000,
+    make: (index) => encodeCommand(["HSET", "hash", `field:${index}`, `value:${index}`]),
+  },
+  {
+    name: "set",
+    label: "set of 1 M members, per member",
+    count: 1_000_000,
+    make: (index) => encodeCommand(["SADD", "set", `member:${index}`]),
+  },
+  {
+    name: "sorted-set",
+    label: "sorted set of 1 M members, per member",
+    count: 1_000_000,
+    make: (index) => encodeCommand(["ZADD", "zset", `${(index * 7919) % 1_000_003}`, `member:${index}`]),
+  },
+  {
+    name: "list",
+    label: "list of 1 M items, per item",
+    count: 1_000_000,
+    make: (index) => encodeCommand(["RPUSH", "list", `item:${index}`]),
+  },
+  {
+    name: "stream",
+    label: "stream of 1 M entries of two small fields, per entry",
+    count: 1_000_000,
+    make: (index) => encodeCommand(["XADD", "stream", `${1_700_000_000_000 + index}-0`, "a", "1", "b", "2"]),
+    replyLines: 2,
+  },
+];
+
+/** used_memory per element of collections, in fresh servers; one round: bytes in use do not vary from run to run. */
+async function measureCollections(plan: Plan): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const collection of COLLECTIONS) {
+    const count = plan.mode === "quick" ? collection.count / 4 : collection.count;
+    const used = bySide<number[]>(() => []);
+    for (const side of sidesOf(0)) {
+      plan.progress(`memory: ${side}, ${collection.label}`);
+      await withFreshServer(plan.factory, side, async (server, client) => {
+        const before = await readMemory(server, client);
+        await client.pour(count, collection.make, undefined, collection.replyLines);
+        const after = await readMemory(server, client);
+        used[side].push((after.used - before.used) / count);
+      });
+    }
+    rows.push(makeRow(`memory/${collection.name}/used`, collection.label, "bytes", "lower", used));
+  }
+  return rows;
 }
 
 function setShort(index: number): string {

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Everkey and the real redis-server side by side on loopback, each measurement in turns between them.
  *
- *      options ─► servers ─► throughput │ memory │ snapshot │ stalls │ large ─► rows ─► tables, --json
+ *      options ─► servers ─► throughput │ memory │ snapshot │ stalls │ large │ commands ─► rows ─► tables, --json
  *
  *  I1  Numbers are only compared within one run: ratios carry from machine to machine, digits do not.
  *  I2  Progress goes to standard error, tables to standard output.
@@ -11,6 +11,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
+import { measureCommands } from "./commands.ts";
 import { measureLargeValues } from "./large-values.ts";
 import { measureMemory } from "./memory.ts";
 import { type MeasurementName, type Options, parseOptions } from "./options.ts";
@@ -27,6 +28,7 @@ const TITLES: Readonly<Record<MeasurementName, string>> = {
   snapshot: "Saving and loading (100-byte values, every second one incompressible)",
   stalls: "Longest wait for a reply to PING, less the time that the kernel gave the CPU to others",
   large: "Large values, one connection",
+  commands: "Single commands on collections of 1 M elements: until the whole reply is there",
 };
 
 const MEASURES: Readonly<Record<MeasurementName, (plan: Plan) => Promise<Row[]>>> = {
@@ -35,6 +37,7 @@ const MEASURES: Readonly<Record<MeasurementName, (plan: Plan) => Promise<Row[]>>
   snapshot: measureSnapshot,
   stalls: measureStalls,
   large: measureLargeValues,
+  commands: measureCommands,
 };
 
 /** A machine with more load than this before the bench starts gives doubtful numbers. */

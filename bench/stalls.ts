@@ -14,7 +14,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Client } from "./client.ts";
 import { benchmarkKey, DATASETS } from "./families.ts";
-import { startWriteLoad, stopLoad } from "./load.ts";
+import { refill, startWriteLoad, stopLoad } from "./load.ts";
 import { bySide, type Plan, sidesOf } from "./plan.ts";
 import type { ProbeReport } from "./prober.ts";
 import { residentBytesFast } from "./process-usage.ts";
@@ -29,6 +29,11 @@ const EXPIRY_AFTER_MS = { quick: 3_000, normal: 8_000, full: 8_000 };
 const GROWTH_WINDOW_COMMANDS = 512;
 const EXPIRY_AFTER_MS_MAX = 64_000;
 const WRITES_MS = { quick: 1_500, normal: 5_000, full: 10_000 };
+const COLLECTION_SIZE = 1_000_000;
+const COLLECTION_WRITES = {
+  oneHash: ["hash", ["HSET", "large", "field:__rand_int__", "yyy"]],
+  oneSortedSet: ["zset", ["ZADD", "large", "__rand_int__", "member:__rand_int__"]],
+} as const;
 const IDLE_MS = 1_000;
 const LOAD_SETTLE_MS = 500;
 const AFTERMATH_MS = 300;
@@ -181,6 +186,31 @@ function phasesOf(plan: Plan): Phase[] {
       run: ({ client }, notes) => flush(client, notes, "ASYNC"),
     },
     expiryPhase(expiryCount, EXPIRY_AFTER_MS[plan.mode]),
+    ...(["oneHash", "oneSortedSet"] as const).flatMap((dataset) => collectionPhases(dataset, plan)),
+  ];
+}
+
+/** A collection of a million elements under writes, without and with a snapshot being made of it. */
+function collectionPhases(dataset: "oneHash" | "oneSortedSet", plan: Plan): Phase[] {
+  const [label, command] = COLLECTION_WRITES[dataset];
+  const prepare = async ({ client }: Subject) => {
+    if ((await client.must("DBSIZE")) === 1 && (await client.must("TYPE", "large")) === label.split(" ")[0]) return;
+    await refill(client, dataset, COLLECTION_SIZE);
+  };
+  const writes = (server: Server, work: () => Promise<void>) => underLoad(server, COLLECTION_SIZE, work, command);
+  return [
+    {
+      name: `${dataset}-writes`,
+      label: `writes to a ${label} of 1 M`,
+      prepare,
+      run: ({ server }) => writes(server, () => pause(WRITES_MS[plan.mode])),
+    },
+    {
+      name: `${dataset}-bgsave`,
+      label: "  with BGSAVE",
+      prepare,
+      run: (subject, notes) => writes(subject.server, () => saveInBackground(subject, notes)),
+    },
   ];
 }
 
@@ -224,8 +254,13 @@ async function timed(notes: Map<string, number>, name: string, divisor: number, 
 }
 
 /** The load has settled before `work` begins; what it did until then is in the phase too, in both phases alike. */
-async function underLoad(server: Server, keyCount: number, work: () => Promise<void>): Promise<void> {
-  const load = startWriteLoad(server.port, keyCount);
+async function underLoad(
+  server: Server,
+  keyCount: number,
+  work: () => Promise<void>,
+  command?: readonly string[],
+): Promise<void> {
+  const load = startWriteLoad(server.port, keyCount, command);
   try {
     await pause(LOAD_SETTLE_MS);
     await work();

@@ -20,10 +20,28 @@ export interface Verdict {
   readonly text: string;
 }
 
+/** Bytes per element, by the row's name. */
+function memoryTargets(limits: Readonly<Record<string, number>>): Target[] {
+  return Object.entries(limits).map(([name, limit]) => ({
+    rows: new RegExp(`^memory/${name}/used$`),
+    of: "value",
+    relation: "at most",
+    limit,
+    unit: "bytes",
+  }));
+}
+
 const TARGETS: readonly Target[] = [
-  { rows: /^throughput\/(GET|SET)\/\d+\/P=1\/cpu$/, of: "ratio", relation: "at most", limit: 1.15 },
-  { rows: /^throughput\/(GET|SET)\/\d+\/P=16\/cpu$/, of: "ratio", relation: "at most", limit: 1.0 },
+  { rows: /^throughput\/.+\/P=1\/cpu$/, of: "ratio", relation: "at most", limit: 1.15 },
+  { rows: /^throughput\/.+\/P=16\/cpu$/, of: "ratio", relation: "at most", limit: 1.0 },
   { rows: /^throughput\/(GET|SET)\/1000000\/P=64\/rps$/, of: "ratio", relation: "at least", limit: 1.2 },
+  {
+    rows: /^throughput\/(ZADD|ZADD-large|ZRANGE-5|HSET|LPUSH|LPOP|SADD|XADD)\/\d+\/P=64\/rps$/,
+    of: "ratio",
+    relation: "at least",
+    limit: 1.2,
+  },
+  ...memoryTargets({ "small-hash": 163, hash: 64.5, set: 30.2, "sorted-set": 60, list: 13.2, stream: 13.8 }),
   { rows: /^memory\/1000000\/(used|resident)$/, of: "value", relation: "at most", limit: 48, unit: "bytes" },
   { rows: /^snapshot\/(save|bgsave|load)\/rate$/, of: "ratio", relation: "at least", limit: 1.0 },
   {
@@ -33,6 +51,8 @@ const TARGETS: readonly Target[] = [
     limit: 5,
     unit: "ms",
   },
+  { rows: /^stall\/one(Hash|SortedSet)-bgsave\/net$/, of: "value", relation: "at most", limit: 20, unit: "ms" },
+  { rows: /^commands\//, of: "ratio", relation: "at most", limit: 1.0 },
   { rows: /^stall\/bgsave\/caused$/, of: "value", relation: "at most", limit: 5, unit: "ms" },
   { rows: /^stall\/bgsave\/memory$/, of: "value", relation: "at most", limit: 100, unit: "MB" },
   { rows: /^large\/(set|get)\/growth$/, of: "value", relation: "at most", limit: 1.5, unit: "x" },
