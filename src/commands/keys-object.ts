@@ -42,7 +42,11 @@ const HELP_LINES = [
 /** The record of argument 2; 0 when absent, and null has been written. */
 function find(context: CommandContext): number {
   const { request, keyspace } = context;
+  const { onMiss } = keyspace;
+  // Nobody is told of a key that is not there when only its form was asked for.
+  keyspace.onMiss = undefined;
   const record = keyspace.lookupQuietly(context.database, request.input, request.offset[2]!, request.length[2]!);
+  keyspace.onMiss = onMiss;
   if (record === 0) context.reply.nullBulk();
   return record;
 }

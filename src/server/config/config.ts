@@ -17,7 +17,7 @@ import { assert } from "../../core/assert.ts";
 import { globMatchText } from "../../core/glob.ts";
 import type { Directive } from "./directive.ts";
 import { DIRECTIVES, findDirective, RETIRED } from "./directives.ts";
-import { type OUTPUT_CLASSES, parseValue, splitOutputLimits } from "./values.ts";
+import { type OUTPUT_CLASSES, parseValue, shownValue, splitOutputLimits } from "./values.ts";
 
 /** What is wrong with a value, undefined when nothing is. */
 export type Complaint = string | undefined;
@@ -271,14 +271,15 @@ export class Config {
     const entry = findDirective(name);
     const key = name.toLowerCase();
     if (entry === undefined || entry.kind.type === "lines" || found.has(key)) return;
-    found.set(key, [name, this.text(entry.name)]);
+    found.set(key, [name, shownValue(entry.kind, this.text(entry.name))]);
   }
 
   private collect(pattern: string, found: Map<string, [string, string]>): void {
     for (const entry of DIRECTIVES) {
       if (entry.isHidden || entry.kind.type === "lines") continue;
       for (const name of entry.alias === "" ? [entry.name] : [entry.name, entry.alias]) {
-        if (!found.has(name) && globMatchText(pattern, name, true)) found.set(name, [name, this.text(entry.name)]);
+        if (found.has(name) || !globMatchText(pattern, name, true)) continue;
+        found.set(name, [name, shownValue(entry.kind, this.text(entry.name))]);
       }
     }
   }

@@ -31,6 +31,8 @@ const BIND_MAX = 16;
 const EVENTS_ALL = "g$lshzxetd";
 const EVENTS_SOME = "g$lshzxetdn";
 const EVENTS_ALWAYS = "KEm";
+/** In force beside A, but not shown there. */
+const EVENTS_BESIDE_ALL = "n";
 export const OUTPUT_CLASSES = ["normal", "slave", "pubsub"] as const;
 
 const WRONG_COUNT: Parsed = { complaint: "wrong number of arguments" };
@@ -259,7 +261,9 @@ function parseEvents(word: string): Parsed {
   }
   const pick = (letters: string) => [...letters].filter((letter) => wanted.has(letter)).join("");
   const classes = [...EVENTS_ALL].every((letter) => wanted.has(letter)) ? "A" : pick(EVENTS_SOME);
-  return { value: classes + pick(EVENTS_ALWAYS) };
+  // What CONFIG GET does not show beside A is kept nevertheless: see `shownValue`.
+  const hidden = classes === "A" ? pick(EVENTS_BESIDE_ALL) : "";
+  return { value: classes + hidden + pick(EVENTS_ALWAYS) };
 }
 
 function parsePrimary(words: readonly string[]): Parsed {
@@ -268,4 +272,9 @@ function parsePrimary(words: readonly string[]): Parsed {
   const port = looseNumber(words[1]!);
   if (port === undefined || port < 0n || port > 65535n) return { complaint: "Invalid master port" };
   return { value: `${words[0]} ${port}` };
+}
+
+/** What CONFIG GET gives for a value of this kind: Redis does not show the class of new keys beside "A". */
+export function shownValue(kind: Kind, value: string): string {
+  return kind.type === "events" && value.startsWith("A") ? value.replace(EVENTS_BESIDE_ALL, "") : value;
 }
