@@ -7,6 +7,9 @@ import type { CommandTable } from "./command.ts";
 import { DATABASE_COMMANDS } from "./database.ts";
 import { WAIT_COMMANDS } from "./database-wait.ts";
 import { EXPIRE_COMMANDS } from "./expire.ts";
+import { HASH_COMMANDS } from "./hash.ts";
+import { HYPERLOGLOG_COMMANDS } from "./hyperloglog.ts";
+import { HYPERLOGLOG_DEBUG_COMMANDS } from "./hyperloglog-debug.ts";
 import { KEY_COMMANDS } from "./keys.ts";
 import { DUMP_COMMANDS } from "./keys-dump.ts";
 import { OBJECT_COMMANDS } from "./keys-object.ts";
@@ -27,6 +30,9 @@ export function dataCommands(): CommandTable {
     ...BITMAP_COMMANDS,
     ...BITMAP_OPERATION_COMMANDS,
     ...BITMAP_FIELD_COMMANDS,
+    ...HASH_COMMANDS,
+    ...HYPERLOGLOG_COMMANDS,
+    ...HYPERLOGLOG_DEBUG_COMMANDS,
     ...KEY_COMMANDS,
     ...KEY_SCAN_COMMANDS,
     ...OBJECT_COMMANDS,

@@ -375,12 +375,22 @@ export interface CommandLimits {
 
 // ---- key specifications that many commands share -----------------------------------------------------------------
 
+/** The key at argument `index`. */
+export function keyAt(index: number, ...flags: KeyFlag[]): KeySpec {
+  return { flags, begin: { index }, find: { lastKey: 0, step: 1, limit: 0 } };
+}
+
+/** The keys from argument `index` to the last one. */
+export function keysFrom(index: number, ...flags: KeyFlag[]): KeySpec {
+  return { flags, begin: { index }, find: { lastKey: -1, step: 1, limit: 0 } };
+}
+
 function firstKey(...flags: KeyFlag[]): readonly KeySpec[] {
-  return [{ flags, begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } }];
+  return [keyAt(1, ...flags)];
 }
 
 function allKeys(...flags: KeyFlag[]): readonly KeySpec[] {
-  return [{ flags, begin: { index: 1 }, find: { lastKey: -1, step: 1, limit: 0 } }];
+  return [keysFrom(1, ...flags)];
 }
 
 /** One key, first argument, whose value is read. */

@@ -20,11 +20,12 @@ import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { FIELD_LAYOUT, MEMBER_LAYOUT, SCORED_LAYOUT } from "../encodings/entry-layouts.ts";
 import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
+import { Hashes } from "../values/hashes.ts";
 import { SortedSets } from "../values/sorted-sets.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
 import { EncodingLimits } from "./encoding-limits.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
-import { RECORD_EXPIRES, Records, TYPE_ZSET } from "./record.ts";
+import { RECORD_EXPIRES, Records, TYPE_HASH, TYPE_ZSET } from "./record.ts";
 import { ValueStore } from "./value-store.ts";
 
 export { Database, KeyspaceStatistics } from "./database.ts";
@@ -39,6 +40,7 @@ export class Keyspace extends ValueStore {
   members: HashTable;
   scored: HashTable;
   /** What commands do with values of each type. */
+  hashes!: Hashes;
   sortedSets!: SortedSets;
   statistics: KeyspaceStatistics;
   /** The moment at which commands run, ms since 1970. */
@@ -94,6 +96,8 @@ export class Keyspace extends ValueStore {
   /** The objects that know values of each type, for the arena that there is now. */
   private makeTypes(): void {
     this.structures = [];
+    this.hashes = new Hashes(this);
+    this.structures[TYPE_HASH] = this.hashes;
     this.sortedSets = new SortedSets(this);
     this.structures[TYPE_ZSET] = this.sortedSets.structure;
   }

@@ -175,8 +175,16 @@ export class RecordStore {
   /**
    * Puts a finished record into the tables, in the place of `target` when that is not 0 (the registers stand on it
    * then, and it is freed). On ArenaExhausted nothing has changed, and the record is still the caller's.
+   * `isSameKey`: the key goes on, only its value has another form.
    */
-  protected place(database: Database, hash: number, target: number, record: number, expireAtMs: number): void {
+  protected place(
+    database: Database,
+    hash: number,
+    target: number,
+    record: number,
+    expireAtMs: number,
+    isSameKey = false,
+  ): void {
     if (target === 0) {
       this.enter(database, hash, record, expireAtMs);
       return;
@@ -187,7 +195,7 @@ export class RecordStore {
     this.exchange(database, hash, target, record, hadExpiry, expireAtMs >= 0);
     this.freeRecord(target);
     // A key that takes another's place is made anew, as far as anybody who listens is concerned.
-    if (this.onNew !== undefined) this.onNew(database, record);
+    if (this.onNew !== undefined && !isSameKey) this.onNew(database, record);
   }
 
   /**

@@ -216,7 +216,7 @@ export abstract class ValueStore extends RecordStore {
     records.setTypeAndEncoding(moved, records.type(record), encoding);
     records.setAccess(moved, records.access(record));
     try {
-      this.place(database, this.keyHash, record, moved, expireAtMs);
+      this.place(database, this.keyHash, record, moved, expireAtMs, true);
     } catch (error) {
       this.arena.free(moved);
       throw error;
@@ -240,7 +240,7 @@ export abstract class ValueStore extends RecordStore {
     records.setTypeAndEncoding(empty, TYPE_STRING, ENCODING_EMBSTR);
     records.setAccess(empty, records.access(record));
     try {
-      this.place(database, hash, record, empty, expireAtMs);
+      this.place(database, hash, record, empty, expireAtMs, true);
     } catch (error) {
       this.freeRecord(empty);
       throw error;
