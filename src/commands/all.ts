@@ -8,6 +8,8 @@ import { DATABASE_COMMANDS } from "./database.ts";
 import { WAIT_COMMANDS } from "./database-wait.ts";
 import { EXPIRE_COMMANDS } from "./expire.ts";
 import { HASH_COMMANDS } from "./hash.ts";
+import { HASH_NUMBER_COMMANDS } from "./hash-number.ts";
+import { HASH_WALK_COMMANDS } from "./hash-walk.ts";
 import { HYPERLOGLOG_COMMANDS } from "./hyperloglog.ts";
 import { HYPERLOGLOG_DEBUG_COMMANDS } from "./hyperloglog-debug.ts";
 import { KEY_COMMANDS } from "./keys.ts";
@@ -19,6 +21,10 @@ import { STRING_COMMANDS } from "./string.ts";
 import { STRING_LCS_COMMANDS } from "./string-lcs.ts";
 import { STRING_NUMBER_COMMANDS } from "./string-number.ts";
 import { STRING_RANGE_COMMANDS } from "./string-range.ts";
+import { ZSET_COMMANDS } from "./zset.ts";
+import { ZSET_POP_COMMANDS } from "./zset-pop.ts";
+import { ZSET_RANGE_COMMANDS } from "./zset-range.ts";
+import { ZSET_SCAN_COMMANDS } from "./zset-scan.ts";
 
 /** The union of the families' tables. */
 export function dataCommands(): CommandTable {
@@ -31,6 +37,8 @@ export function dataCommands(): CommandTable {
     ...BITMAP_OPERATION_COMMANDS,
     ...BITMAP_FIELD_COMMANDS,
     ...HASH_COMMANDS,
+    ...HASH_NUMBER_COMMANDS,
+    ...HASH_WALK_COMMANDS,
     ...HYPERLOGLOG_COMMANDS,
     ...HYPERLOGLOG_DEBUG_COMMANDS,
     ...KEY_COMMANDS,
@@ -41,5 +49,9 @@ export function dataCommands(): CommandTable {
     ...SORT_COMMANDS,
     ...DATABASE_COMMANDS,
     ...WAIT_COMMANDS,
+    ...ZSET_COMMANDS,
+    ...ZSET_RANGE_COMMANDS,
+    ...ZSET_POP_COMMANDS,
+    ...ZSET_SCAN_COMMANDS,
   };
 }

@@ -9,14 +9,13 @@
  */
 
 import { globMatch } from "../core/glob.ts";
-import { ReplyError, SYNTAX } from "../protocol/errors.ts";
+import { SYNTAX } from "../protocol/errors.ts";
 import { RecordList } from "../store/encodings/hash-table.ts";
 import { TYPE_NAMES } from "../store/keyspace/record.ts";
 import { readInteger } from "./arguments.ts";
 import type { CommandContext, CommandTable } from "./command.ts";
+import { readCursor, replyCursor } from "./scan-cursor.ts";
 
-const INVALID_CURSOR = new ReplyError("ERR invalid cursor");
-const UINT64_MAX = 2n ** 64n - 1n;
 const DEFAULT_COUNT = 10;
 /** Steps of a SCAN for each key that COUNT asks for, while nothing is found. */
 const STEPS_PER_KEY = 10;
@@ -68,24 +67,10 @@ function keys(context: CommandContext): void {
   replyKeys(context, found);
 }
 
-/** Argument 1 as SCAN reads a cursor: 64 bits, of which our tables use 32. Undefined when it is none. */
-function readCursor(context: CommandContext): number | undefined {
-  // A zero byte ends the text, as it ends a C string.
-  const text = context.request.text(1).split("\0", 1)[0]!;
-  // The empty text, a sign and leading zeros pass, because C's strtoul takes them.
-  if (!/^([+-]?\d+)?$/.test(text)) return undefined;
-  const value = BigInt(text.replace(/^[+-]/, ""));
-  if (value > UINT64_MAX) return undefined;
-  return Number(BigInt.asUintN(32, text.startsWith("-") ? -value : value));
-}
-
 function scan(context: CommandContext): void {
   const { request, reply, keyspace } = context;
-  const cursor = readCursor(context);
-  if (cursor === undefined) {
-    reply.error(INVALID_CURSOR);
-    return;
-  }
+  const cursor = readCursor(context, 1);
+  if (cursor === undefined) return;
   let count = DEFAULT_COUNT;
   let patternIndex = 0;
   let typeIndex = 0;
@@ -113,8 +98,7 @@ function scan(context: CommandContext): void {
       return false;
     return isAlive(context, record);
   });
-  reply.array(2);
-  reply.bulkText(String(next));
+  replyCursor(reply, next);
   replyKeys(context, told);
 }
 

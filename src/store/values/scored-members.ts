@@ -109,6 +109,17 @@ export class ScoredMembers implements Structure {
     }
   }
 
+  /** Adds a member that is above all others. Throws ArenaExhausted (I3). Moves the tree's cursor. */
+  append(root: number, score: number, bytes: Uint8Array, start: number, length: number): void {
+    const entry = this.insertUnordered(root, this.hashOf(bytes, start, length), score, bytes, start, length);
+    try {
+      this.tree.append(root, score, entry);
+    } catch (error) {
+      this.removeFromTable(root, entry);
+      throw error;
+    }
+  }
+
   /** Adds a member that is not there to the table alone; the tree gets it by `order`. Returns the entry. Throws ArenaExhausted. */
   insertUnordered(root: number, hash: number, score: number, bytes: Uint8Array, start: number, length: number): number {
     const entry = this.newEntry(score, bytes, start, length);
@@ -225,7 +236,9 @@ export class ScoredMembers implements Structure {
       let isThere = tree.seekFirst(root);
       while (isThere) {
         const { leaf, index } = tree;
-        this.appendCopy(copied, tree.value()); // moves the cursor
+        const entry = tree.value();
+        const score = this.score(entry);
+        this.append(copied, score, this.memberBytes(entry), this.memberStart(entry), this.memberLength(entry));
         tree.leaf = leaf;
         tree.index = index;
         isThere = tree.next();
@@ -235,15 +248,6 @@ export class ScoredMembers implements Structure {
       throw error;
     }
     return copied;
-  }
-
-  private appendCopy(root: number, source: number): void {
-    const score = this.score(source);
-    const bytes = this.memberBytes(source);
-    const start = this.memberStart(source);
-    const length = this.memberLength(source);
-    const entry = this.insertUnordered(root, this.hashOf(bytes, start, length), score, bytes, start, length);
-    this.tree.append(root, score, entry);
   }
 
   relocate(root: number, fillMax: number, setRoot: (root: number) => void): number {

@@ -5,7 +5,7 @@
  *      skiplist   ScoredMembers   what has once grown beyond; it never becomes a listpack again
  *
  *      find(record, member)  ──► foundScore   ──► setScore, remove, rank
- *      scoreRank, memberRank ──► ranks        ──► seek(record, rank) ──► member*, score(), next(), previous()
+ *      scoreRank, memberRank ──► ranks        ──► seek(record, rank) ──► value*, memberScore(), next(), previous()
  *
  *  I1  A record with a sorted set has at least one member when the command has ended: who removes the last one deletes the key.
  *  I2  What `find` and the cursor name is valid until the next change.
@@ -17,19 +17,23 @@
 
 import { ABOVE, BELOW } from "../encodings/score-tree.ts";
 import type { Database, Keyspace } from "../keyspace/keyspace.ts";
-import { ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET } from "../keyspace/record.ts";
+import { ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET, type ValueView } from "../keyspace/record.ts";
 import { behindPair, PackedScores } from "./packed-scores.ts";
 import { ScoredMembers } from "./scored-members.ts";
 
-export class SortedSets {
+export class SortedSets implements ValueView {
   /** Large sorted sets; the keyspace knows them by this. */
   readonly structure: ScoredMembers;
   /** The score of the member that `find` found. */
   foundScore: number;
   /** The member at the cursor. */
-  memberBytes: Uint8Array;
-  memberStart: number;
-  memberLength: number;
+  valueBytes: Uint8Array;
+  valueStart: number;
+  valueLength: number;
+
+  /** A run of ranks that a command has found: for its own use. */
+  rangeRank: number;
+  rangeCount: number;
 
   private readonly keyspace: Keyspace;
   private readonly packed: PackedScores;
@@ -46,13 +50,15 @@ export class SortedSets {
     this.structure = new ScoredMembers(keyspace.arena, keyspace.scored, keyspace.hash);
     this.packed = new PackedScores(keyspace);
     this.foundScore = 0;
-    this.memberBytes = new Uint8Array(0);
-    this.memberStart = 0;
-    this.memberLength = 0;
+    this.valueBytes = new Uint8Array(0);
+    this.valueStart = 0;
+    this.valueLength = 0;
+    this.rangeRank = 0;
+    this.rangeCount = 0;
     this.hash = 0;
     this.found = 0;
     this.isPacked = false;
-    this.blob = this.memberBytes;
+    this.blob = this.valueBytes;
     this.at = 0;
   }
 
@@ -180,8 +186,8 @@ export class SortedSets {
       let isThere = this.seek(record, 0);
       structure.table.expand(structure.tableOf(root), count);
       for (; isThere; isThere = this.next()) {
-        const { memberBytes: bytes, memberStart: start, memberLength: length } = this;
-        structure.insert(root, structure.hashOf(bytes, start, length), this.score(), bytes, start, length);
+        const { valueBytes: bytes, valueStart: start, valueLength: length } = this;
+        structure.insert(root, structure.hashOf(bytes, start, length), this.memberScore(), bytes, start, length);
       }
       return keyspace.turnIntoStructure(database, record, ENCODING_SKIPLIST, root);
     } catch (error) {
@@ -244,30 +250,79 @@ export class SortedSets {
   }
 
   /** The score at the cursor. hot path */
-  score(): number {
+  memberScore(): number {
     if (this.isPacked) return this.packed.scoreAt(this.blob, this.at);
     return this.structure.score(this.structure.tree.value());
   }
 
   private readEntry(): boolean {
-    const { structure } = this;
-    const entry = structure.tree.value();
-    this.memberBytes = structure.memberBytes(entry);
-    this.memberStart = structure.memberStart(entry);
-    this.memberLength = structure.memberLength(entry);
+    this.readMember(this.structure.tree.value());
     return true;
   }
 
   private readPacked(): boolean {
     const { listpack } = this.packed;
     listpack.read(this.blob, this.at);
-    this.memberBytes = listpack.valueBytes;
-    this.memberStart = listpack.valueStart;
-    this.memberLength = listpack.valueLength;
+    this.valueBytes = listpack.valueBytes;
+    this.valueStart = listpack.valueStart;
+    this.valueLength = listpack.valueLength;
     return true;
   }
 
+  // ---- entries of large ones, for those who write them down --------------------------------------------------------------
+
+  size(root: number): number {
+    return this.structure.size(root);
+  }
+
+  /** The table of the entries. */
+  tableOf(root: number): number {
+    return this.structure.tableOf(root);
+  }
+
+  /** The entry with the highest score, 0 when there is none. */
+  lastEntry(root: number): number {
+    return this.structure.tree.seekLast(root) ? this.structure.tree.value() : 0;
+  }
+
+  /** The entry before the one that `lastEntry` or this has just returned, 0 when there is none. */
+  previousEntry(): number {
+    return this.structure.tree.previous() ? this.structure.tree.value() : 0;
+  }
+
+  /** Points valueBytes, valueStart and valueLength to an entry's member. */
+  readMember(entry: number): void {
+    const { structure } = this;
+    this.valueBytes = structure.memberBytes(entry);
+    this.valueStart = structure.memberStart(entry);
+    this.valueLength = structure.memberLength(entry);
+  }
+
+  /** The score of an entry. */
+  score(entry: number): number {
+    return this.structure.score(entry);
+  }
+
   // ---- results that were built apart ------------------------------------------------------------------------------------
+
+  /** A value of `structure` that belongs to no key, with `count` members of `record` from `rank` on. Throws ArenaExhausted. */
+  copyRange(record: number, rank: number, count: number): number {
+    const { structure } = this;
+    const root = structure.create();
+    try {
+      const { tree } = structure;
+      for (let isThere = this.seek(record, rank); isThere && count > 0; isThere = this.next(), count--) {
+        const { leaf, index } = tree;
+        structure.append(root, this.memberScore(), this.valueBytes, this.valueStart, this.valueLength);
+        tree.leaf = leaf; // adding moves the tree's cursor
+        tree.index = index;
+      }
+    } catch (error) {
+      structure.destroy(root);
+      throw error;
+    }
+    return root;
+  }
 
   /**
    * Gives a key the members of `root`, a value of `structure` that belongs to no key yet and has members in its tree,
