@@ -31,7 +31,7 @@ const HELP: readonly string[] = [
   "SHARDNUMSUB [<shardchannel> ...]",
   "    Return the number of subscribers for the specified shard level channel(s)",
   "HELP",
-  "    Print this help.",
+  "    Prints this help.",
 ];
 
 /** The table of all pub/sub commands over one session. */

@@ -2,64 +2,11 @@
  * Stories of several clients: one waits, another looks at it, ends its wait, pauses or kills. The same replies as from the
  * real server.
  *
- *  I1  A story goes on when the server shows that the client waits (flags=b), not after some time.
  *  Left out: CLIENT UNBLOCK of a client that a pause holds, which ends redis-server 7.0.15.
  */
-import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import type { ChildServer } from "../support/child-server.ts";
-import { startSubject } from "../support/everkey.ts";
-import { type Argument, RawClient } from "../support/raw-client.ts";
-import { startRedis } from "../support/redis.ts";
-import { printable } from "../support/reply.ts";
-import { waitUntil } from "../support/wait.ts";
+import { playStories, type Stories } from "./stage.ts";
 
-/** Three clients of one server, and what they were told. */
-class Stage {
-  readonly told: string[] = [];
-  readonly boss: RawClient;
-  readonly alice: RawClient;
-  readonly bob: RawClient;
-
-  private constructor(boss: RawClient, alice: RawClient, bob: RawClient) {
-    this.boss = boss;
-    this.alice = alice;
-    this.bob = bob;
-  }
-
-  static async open(port: number): Promise<Stage> {
-    const [boss, alice, bob] = await Promise.all([1, 2, 3].map(() => RawClient.connect(port)));
-    await boss!.ask("CLIENT", "UNPAUSE");
-    await boss!.ask("FLUSHALL");
-    return new Stage(boss!, alice!, bob!);
-  }
-
-  tell(reply: Buffer | undefined): void {
-    this.told.push(reply === undefined ? "(gone)" : printable(reply));
-  }
-
-  async say(client: RawClient, ...args: Argument[]): Promise<void> {
-    this.tell(await client.call(...args));
-  }
-
-  /** `name=value` of the client with `id`, as the boss sees it. */
-  async field(id: unknown, name: string): Promise<string> {
-    const line = String(await this.boss.ask("CLIENT", "LIST", "ID", String(id)));
-    return new RegExp(`\\b${name}=\\S*`).exec(line)?.[0] ?? "(none)";
-  }
-
-  async untilHeld(id: unknown): Promise<void> {
-    await waitUntil("the client waits", async () => (await this.field(id, "flags")) === "flags=b");
-    const info = String(await this.boss.ask("INFO", "clients"));
-    this.told.push(/blocked_clients:\d+/.exec(info)![0], await this.field(id, "cmd"));
-  }
-
-  close(): void {
-    for (const client of [this.boss, this.alice, this.bob]) client.close();
-  }
-}
-
-const stories: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+const stories: Stories = {
   "CLIENT UNBLOCK ends a wait, with a timeout's reply or an error": async (stage) => {
     const { boss, alice } = stage;
     const id = Number(await alice.ask("CLIENT", "ID"));
@@ -132,29 +79,4 @@ const stories: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   },
 };
 
-describe("clients beside each other see the same as with the real server", () => {
-  let servers: ChildServer[];
-
-  before(async () => {
-    servers = await Promise.all([startRedis(), startSubject()]);
-  });
-
-  after(async () => {
-    await Promise.all((servers ?? []).map((server) => server.stop()));
-  });
-
-  for (const [name, story] of Object.entries(stories)) {
-    test(name, async () => {
-      const [expected, actual] = await Promise.all(
-        servers.map(async (server) => {
-          const stage = await Stage.open(server.port);
-          await story(stage);
-          stage.close();
-          return stage.told;
-        }),
-      );
-      assert.ok(expected!.length > 3);
-      assert.deepEqual(actual, expected);
-    });
-  }
-});
+playStories("clients beside each other see the same as with the real server", stories);
