@@ -21,11 +21,12 @@ import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { FIELD_LAYOUT, MEMBER_LAYOUT, SCORED_LAYOUT } from "../encodings/entry-layouts.ts";
 import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
 import { Hashes } from "../values/hashes.ts";
+import { Lists } from "../values/lists.ts";
 import { SortedSets } from "../values/sorted-sets.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
 import { EncodingLimits } from "./encoding-limits.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
-import { RECORD_EXPIRES, Records, TYPE_HASH, TYPE_ZSET } from "./record.ts";
+import { RECORD_EXPIRES, Records, TYPE_HASH, TYPE_LIST, TYPE_ZSET } from "./record.ts";
 import { ValueStore } from "./value-store.ts";
 
 export { Database, KeyspaceStatistics } from "./database.ts";
@@ -41,6 +42,7 @@ export class Keyspace extends ValueStore {
   scored: HashTable;
   /** What commands do with values of each type. */
   hashes!: Hashes;
+  lists!: Lists;
   sortedSets!: SortedSets;
   statistics: KeyspaceStatistics;
   /** The moment at which commands run, ms since 1970. */
@@ -98,6 +100,8 @@ export class Keyspace extends ValueStore {
     this.structures = [];
     this.hashes = new Hashes(this);
     this.structures[TYPE_HASH] = this.hashes;
+    this.lists = new Lists(this);
+    this.structures[TYPE_LIST] = this.lists;
     this.sortedSets = new SortedSets(this);
     this.structures[TYPE_ZSET] = this.sortedSets.structure;
   }

@@ -224,6 +224,31 @@ export abstract class ValueStore extends RecordStore {
     return moved;
   }
 
+  /**
+   * The structure of `record`, found by `lookupWrite`, gives way to a value of `length` bytes, which are undefined and to
+   * be filled through valueBytes. The structure is the caller's from now on. Returns the record, which has moved. Throws
+   * ArenaExhausted (I1).
+   */
+  turnIntoBytes(database: Database, record: number, encoding: number, length: number): number {
+    const { records } = this;
+    this.seekRecord(database, record);
+    const expireAtMs = records.expireAtMs(record);
+    const moved = this.allocateRecord(
+      records.view(record),
+      records.keyStart(record),
+      records.keyLength(record),
+      expireAtMs >= 0,
+      length,
+      length,
+    );
+    records.setTypeAndEncoding(moved, records.type(record), encoding);
+    records.setAccess(moved, records.access(record));
+    if (expireAtMs >= 0) this.writeExpiry(moved, expireAtMs);
+    this.exchange(database, this.keyHash, record, moved, expireAtMs >= 0, expireAtMs >= 0);
+    this.arena.free(record);
+    return moved;
+  }
+
   /** A structure's record becomes one of an empty string, so that it can be overwritten; the registers stand on it. */
   private dissolve(database: Database, record: number): number {
     const { records } = this;
