@@ -22,6 +22,7 @@ import { STRING_LCS_COMMANDS } from "./string-lcs.ts";
 import { STRING_NUMBER_COMMANDS } from "./string-number.ts";
 import { STRING_RANGE_COMMANDS } from "./string-range.ts";
 import { ZSET_COMMANDS } from "./zset.ts";
+import { ZSET_COMBINE_COMMANDS } from "./zset-combine.ts";
 import { ZSET_POP_COMMANDS } from "./zset-pop.ts";
 import { ZSET_RANGE_COMMANDS } from "./zset-range.ts";
 import { ZSET_SCAN_COMMANDS } from "./zset-scan.ts";
@@ -53,5 +54,6 @@ export function dataCommands(): CommandTable {
     ...ZSET_RANGE_COMMANDS,
     ...ZSET_POP_COMMANDS,
     ...ZSET_SCAN_COMMANDS,
+    ...ZSET_COMBINE_COMMANDS,
   };
 }
