@@ -12,6 +12,8 @@
 import type { SeededRandom } from "../support/seed.ts";
 import { compareExactly, type ReplyComparison } from "./compare.ts";
 
+const SPOIL_PROBABILITY = 0.07;
+
 /** Draws one or more arguments. */
 export type Piece = (random: SeededRandom) => Buffer[];
 
@@ -28,7 +30,13 @@ export interface CommandForm {
   readonly isLast: boolean;
   /** Left out while the subject does not know this command: for what needs types that come with later families. */
   readonly needs: string | undefined;
+  /** Draws several commands that belong together; then `pieces` are not drawn from. */
+  readonly script: Script | undefined;
 }
+
+/** A command of a script: its arguments, and how replies to it are compared (exactly, when it does not say). */
+export type ScriptStep = readonly [args: readonly Buffer[], compare?: ReplyComparison];
+export type Script = (random: SeededRandom) => readonly ScriptStep[];
 
 export interface FormOptions {
   readonly compare?: ReplyComparison;
@@ -38,10 +46,20 @@ export interface FormOptions {
   readonly needs?: string;
 }
 
+/** Directives that both servers, or the subject alone, have while a sequence runs; the others have their defaults. */
+export interface Setting {
+  readonly both: Readonly<Record<string, string>>;
+  readonly subject?: Readonly<Record<string, string>>;
+}
+
 /** A group of commands that are drawn together: their sequences build the state that they need. */
 export interface Family {
   readonly name: string;
   readonly forms: readonly CommandForm[];
+  /** Each sequence runs with one of these; without any, with the defaults. */
+  readonly settings?: readonly Setting[];
+  /** Share of the usual number of sequences: for families whose commands take longer (1 = all). */
+  readonly share?: number;
 }
 
 /** One form. The name may hold a subcommand after a space: both are drawn in mixed case. */
@@ -54,7 +72,33 @@ export function command(name: string, pieces: readonly Piece[], options: FormOpt
     maySpoil: options.maySpoil ?? true,
     isLast: options.isLast ?? false,
     needs: options.needs,
+    script: undefined,
   };
+}
+
+/** Commands that are drawn one behind the other, as they are; `name` is the one that the subject must know. */
+export function script(name: string, draw: Script, options: { weight?: number; needs?: string } = {}): CommandForm {
+  return { ...command(name, [], { ...options, maySpoil: false }), script: draw };
+}
+
+/** The same forms, drawn with other weights: `total` in sum. */
+export function weighted(forms: readonly CommandForm[], total: number): CommandForm[] {
+  const sum = forms.reduce((rest, form) => rest + form.weight, 0);
+  return forms.map((form) => ({ ...form, weight: (form.weight * total) / sum }));
+}
+
+/** One of `forms`, by their weights. */
+export function pickForm(forms: readonly CommandForm[], random: SeededRandom): CommandForm {
+  let rest = (random.uint32() / 0x1_0000_0000) * forms.reduce((sum, form) => sum + form.weight, 0);
+  return forms.find((form) => (rest -= form.weight) < 0) ?? forms[0]!;
+}
+
+/** The commands that a form gives: one, or those of its script. */
+export function drawForm(form: CommandForm, random: SeededRandom): readonly ScriptStep[] {
+  if (form.script !== undefined) return form.script(random);
+  const args = form.pieces.flatMap((piece) => piece(random));
+  const isSpoiled = form.maySpoil && random.chance(SPOIL_PROBABILITY);
+  return [[isSpoiled ? spoil(args, form.name.split(" ").length, random) : args, form.compare]];
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
@@ -174,7 +218,7 @@ const BAD_INTEGERS = [
   "\xd9\xa1",
 ];
 
-const goodInteger = (): Piece => textOf(...INTEGERS);
+export const goodInteger = (): Piece => textOf(...INTEGERS);
 export const badInteger = (): Piece => textOf(...BAD_INTEGERS);
 /** An integer, mostly one that is valid and often small. */
 export const integer = (): Piece =>

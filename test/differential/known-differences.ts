@@ -14,6 +14,16 @@ export interface KnownDifference {
   /** What we answer. */
   readonly actual: RegExp;
   readonly reason: string;
+  /** Holds in these families alone; without it, in all. */
+  readonly families?: readonly string[];
+  /** Holds for values of this type alone, when the state is compared; without it, for all. */
+  readonly type?: string;
+}
+
+/** Where a pair of replies comes from: the family that is drawn from, and the type of the value if it is known. */
+export interface Place {
+  readonly family?: string;
+  readonly type?: string;
 }
 
 const knownDifferences: readonly KnownDifference[] = [
@@ -62,11 +72,14 @@ export function findKnownDifference(
   args: readonly Buffer[],
   expected: Buffer | undefined,
   actual: Buffer | undefined,
+  place: Place = {},
 ): KnownDifference | undefined {
   if (expected === undefined || actual === undefined) return undefined;
   const words = args.map((argument) => argument.toString("latin1").toUpperCase()).join(" ");
   return knownDifferences.find(
     (known) =>
+      (known.families === undefined || known.families.includes(place.family ?? "")) &&
+      (known.type === undefined || place.type === undefined || known.type === place.type) &&
       (words === known.command || words.startsWith(`${known.command} `)) &&
       known.expected.test(expected.toString("latin1")) &&
       known.actual.test(actual.toString("latin1")),

@@ -13,18 +13,62 @@
 import { encodeCommand, RawClient, type RawTarget } from "../support/raw-client.ts";
 import { parseReply, printable } from "../support/reply.ts";
 import { SeededRandom } from "../support/seed.ts";
-import { compareDumps, compareExactly, compareIntegers, compareUnordered, type ReplyComparison } from "./compare.ts";
-import { type CommandForm, type Family, spoil } from "./grammar.ts";
-import { findKnownDifference } from "./known-differences.ts";
+import {
+  compareExactly,
+  compareIntegers,
+  compareUnordered,
+  compareUnorderedPairs,
+  type ReplyComparison,
+} from "./compare.ts";
+import { compareDumps } from "./compare-dumps.ts";
+import { compareStreamFacts } from "./compare-streams.ts";
+import { type CommandForm, drawForm, type Family, pickForm, type Setting } from "./grammar.ts";
+import { findKnownDifference, type Place } from "./known-differences.ts";
 
 const REPLY_TIMEOUT_MS = 10_000;
 /** Connections are replaced now and then, for what RESET leaves as it is. */
 const SEQUENCES_PER_CONNECTION = 50;
 const SEQUENCES_PER_SPLIT = 11;
-const SPOIL_PROBABILITY = 0.07;
 const SHRINK_TRIES_MAX = 250;
 /** Databases that grammars use. */
 const DATABASES = ["0", "1", "9"];
+
+/** What sequences run with where their setting says nothing else: what both servers start with. */
+const DEFAULTS: Setting = {
+  both: {
+    "hash-max-listpack-entries": "512",
+    "hash-max-listpack-value": "64",
+    "list-max-listpack-size": "-2",
+    "list-compress-depth": "0",
+    "set-max-intset-entries": "512",
+    "zset-max-listpack-entries": "128",
+    "zset-max-listpack-value": "64",
+    "stream-node-max-entries": "100",
+    "stream-node-max-bytes": "4096",
+    "hll-sparse-max-bytes": "3000",
+  },
+  // The listpack sets of 7.2 are what the family of sets looks at: elsewhere sets are as in 7.0.
+  subject: { "set-max-listpack-entries": "0", "set-max-listpack-value": "64" },
+};
+
+/** How the whole content of a value is read, by its type. */
+const READERS: Readonly<Record<string, readonly (readonly [before: string[], after: string[], ReplyComparison])[]>> = {
+  string: [[["GET"], [], compareExactly]],
+  list: [[["LRANGE"], ["0", "-1"], compareExactly]],
+  hash: [[["HGETALL"], [], compareUnorderedPairs]],
+  set: [
+    [["SMEMBERS"], [], compareUnordered],
+    [["SCARD"], [], compareExactly],
+  ],
+  zset: [
+    [["ZRANGE"], ["0", "-1", "WITHSCORES"], compareExactly],
+    [["ZCARD"], [], compareExactly],
+  ],
+  stream: [
+    [["XRANGE"], ["-", "+"], compareExactly],
+    [["XINFO", "STREAM"], ["FULL", "COUNT", "0"], compareStreamFacts],
+  ],
+};
 
 export interface DrawnCommand {
   readonly args: readonly Buffer[];
@@ -35,6 +79,7 @@ export interface DrawnCommand {
 
 export interface Sequence {
   readonly protocol: 2 | 3;
+  readonly setting: Setting;
   readonly commands: readonly DrawnCommand[];
 }
 
@@ -84,6 +129,13 @@ async function inTime<T>(promise: Promise<T>): Promise<T | undefined> {
   const result = await Promise.race([promise, late]);
   clearTimeout(alarm);
   return result;
+}
+
+/** A question about the state, asked on both servers. */
+interface Question {
+  readonly args: string[];
+  readonly compare: ReplyComparison;
+  readonly place: Place;
 }
 
 /** One of the two servers: the connection that sequences run on, and one that looks at the state. */
@@ -159,21 +211,103 @@ class Side {
 const toBytes = (...args: string[]): Buffer[] => args.map((argument) => Buffer.from(argument, "latin1"));
 
 /** Draws sequence `index` of a family. `forms` are those that both servers know. */
-export function drawSequence(forms: readonly CommandForm[], seed: number, index: number): Sequence {
+export function drawSequence(
+  forms: readonly CommandForm[],
+  seed: number,
+  index: number,
+  settings: readonly Setting[] = [],
+): Sequence {
   const random = new SeededRandom((seed ^ Math.imul(index + 1, 0x9e3779b1)) >>> 0);
   random.uint32();
-  const weights = forms.map((form) => form.weight);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
   const commands: DrawnCommand[] = [];
   for (let count = random.between(5, 60); count > 0; count--) {
-    let rest = (random.uint32() / 0x1_0000_0000) * total;
-    const form = forms.find((_, place) => (rest -= weights[place]!) < 0) ?? forms[0]!;
-    let args = form.pieces.flatMap((piece) => piece(random));
-    if (form.maySpoil && random.chance(SPOIL_PROBABILITY)) args = spoil(args, form.name.split(" ").length, random);
-    commands.push({ args, compare: form.compare, isLast: form.isLast });
+    const form = pickForm(forms, random);
+    for (const [args, compare] of drawForm(form, random))
+      commands.push({ args, compare: compare ?? compareExactly, isLast: form.isLast });
     if (form.isLast) break;
   }
-  return { protocol: random.chance(0.5) ? 3 : 2, commands };
+  const protocol = random.chance(0.5) ? 3 : 2;
+  return { protocol, setting: settings.length === 0 ? DEFAULTS : random.pick(settings), commands };
+}
+
+/** Offset behind the reply that begins at `at`. */
+function replyEnd(bytes: Buffer, at: number): number {
+  const lineEnd = bytes.indexOf("\r\n", at) + 2;
+  const type = String.fromCharCode(bytes[at]!);
+  const count = Number(bytes.toString("latin1", at + 1, lineEnd - 2));
+  if ("$=!".includes(type)) return count < 0 ? lineEnd : lineEnd + count + 2;
+  if (!"*~%>|".includes(type)) return lineEnd;
+  let end = lineEnd;
+  for (let rest = type === "%" ? 2 * count : type === "|" ? 2 * count + 1 : count; rest > 0; rest--)
+    end = replyEnd(bytes, end);
+  return end;
+}
+
+/** The items of an array reply, each as its own bytes; undefined for what is no array. */
+export function splitArray(reply: Buffer): Buffer[] | undefined {
+  if (reply[0] !== 0x2a || reply[1] === 0x2d) return undefined;
+  const items: Buffer[] = [];
+  for (let at = reply.indexOf("\r\n") + 2; at < reply.length; ) {
+    const end = replyEnd(reply, at);
+    items.push(reply.subarray(at, end));
+    at = end;
+  }
+  return items;
+}
+
+/**
+ * Follows a sequence through its transactions, by what the real server answers: the items of EXEC's reply are compared as the
+ * replies of the commands that were queued.
+ */
+class TransactionView {
+  private queued: DrawnCommand[] | undefined;
+  private readonly place: Place;
+
+  constructor(place: Place) {
+    this.place = place;
+  }
+
+  /** What differs between the replies to `drawn`, undefined when nothing does. */
+  compare(drawn: DrawnCommand, expected: Buffer | undefined, actual: Buffer | undefined): string | undefined {
+    const name = drawn.args[0]?.toString("latin1").toUpperCase();
+    const text = expected?.toString("latin1", 0, 12);
+    if (text === "+QUEUED\r\n") {
+      this.queued?.push(drawn);
+      return compareExactly(expected, actual);
+    }
+    const queued = this.queued;
+    if (name === "MULTI" && text === "+OK\r\n") this.queued = [];
+    else if (name === "EXEC" || ((name === "DISCARD" || name === "RESET") && text?.startsWith("+")))
+      this.queued = undefined;
+    if (name === "EXEC" && queued !== undefined && expected !== undefined && actual !== undefined) {
+      const left = splitArray(expected);
+      const right = splitArray(actual);
+      if (
+        left !== undefined &&
+        right !== undefined &&
+        left.length === queued.length &&
+        right.length === queued.length
+      ) {
+        for (const [index, each] of queued.entries()) {
+          const reason = this.compareOne(each, left[index], right[index]);
+          const words = each.args.map((argument) => printable(argument, 40)).join(" ");
+          if (reason !== undefined) return `reply to the queued ${words}: ${reason}`;
+        }
+        return undefined;
+      }
+    }
+    return this.compareOne(drawn, expected, actual);
+  }
+
+  private compareOne(
+    drawn: DrawnCommand,
+    expected: Buffer | undefined,
+    actual: Buffer | undefined,
+  ): string | undefined {
+    const reason = drawn.compare(expected, actual);
+    if (reason === undefined) return undefined;
+    return findKnownDifference(drawn.args, expected, actual, this.place) === undefined ? reason : undefined;
+  }
 }
 
 export class DifferentialRunner {
@@ -181,6 +315,9 @@ export class DifferentialRunner {
   private readonly actual: Side;
   private runCount = 0;
   private hasDigest = true;
+  private family = "";
+  /** Directives that the subject has besides those of the real server. */
+  private ownDirectives: readonly string[] = [];
 
   /** `revive` starts the subject again after it went down, and says where it is; without it that ends the run. */
   constructor(expected: RawTarget, actual: RawTarget, revive?: () => Promise<RawTarget>) {
@@ -195,12 +332,14 @@ export class DifferentialRunner {
 
   /** Runs sequences 0 to `sequenceCount` - 1 of `seed`. */
   async runFamily(family: Family, run: FamilyRun): Promise<FamilyResult> {
+    this.family = family.name;
     const { forms, missing } = await this.knownForms(family);
+    const sequenceCount = Math.ceil(run.sequenceCount * (family.share ?? 1));
     const findings: Finding[] = [];
     const seen = new Set<string>();
     const totals = { commandCount: 0, errorCount: 0, repeatedCount: 0 };
-    for (let index = 0; index < run.sequenceCount && findings.length < (run.findingMax ?? 5); index++) {
-      const sequence = drawSequence(forms, run.seed, index);
+    for (let index = 0; index < sequenceCount && findings.length < (run.findingMax ?? 5); index++) {
+      const sequence = drawSequence(forms, run.seed, index, family.settings);
       const { difference, replies } = await this.runSequence(sequence);
       totals.commandCount += sequence.commands.length;
       totals.errorCount += replies.filter((reply) => reply === undefined || reply[0] === 0x2d).length;
@@ -240,29 +379,35 @@ export class DifferentialRunner {
       toBytes("SELECT", "0"),
       toBytes("FLUSHALL"),
     ];
-    const requests = [...prelude, ...sequence.commands.map((drawn) => drawn.args)];
+    const commands = sequence.commands.map((drawn) => drawn.args);
+    const requests = [...prelude, toBytes("CONFIG", "SET", ...this.directives(sequence.setting, false)), ...commands];
+    const ownRequests = [...prelude, toBytes("CONFIG", "SET", ...this.directives(sequence.setting, true)), ...commands];
+    const preludeLength = requests.length - commands.length;
+    const view = new TransactionView({ family: this.family });
     // Now and then in many pieces, so that requests are also read that end in the next read.
     const pieceCount = this.runCount % SEQUENCES_PER_SPLIT === 0 ? 23 : 1;
-    const [expected, actual] = await Promise.all([this.expected.run(requests), this.actual.run(requests, pieceCount)]);
+    const [expected, actual] = await Promise.all([
+      this.expected.run(requests),
+      this.actual.run(ownRequests, pieceCount),
+    ]);
     if (sequence.commands.at(-1)?.isLast === true) {
       // The server closes these connections: now or in a moment, when the next sequence is on its way.
       this.expected.renew();
       this.actual.renew();
     }
-    const replies = expected.slice(prelude.length);
+    const replies = expected.slice(preludeLength);
     for (let index = 0; index < requests.length; index++) {
       const left = expected[index];
       const right = actual[index];
-      const commandIndex = index - prelude.length;
+      const commandIndex = index - preludeLength;
       if (commandIndex < 0) {
         // HELLO names the server and its version: whether it succeeded is all that counts here.
         if (left?.[0] === right?.[0]) continue;
         const reason = `before the sequence, ${printable(requests[index]![0]!)}: ${compareExactly(left, right)}`;
         return { difference: { reason, commandIndex: 0, expected: left, actual: right }, replies };
       }
-      const { args, compare } = sequence.commands[commandIndex]!;
-      const reason = compare(left, right);
-      if (reason === undefined || findKnownDifference(args, left, right) !== undefined) continue;
+      const reason = view.compare(sequence.commands[commandIndex]!, left, right);
+      if (reason === undefined) continue;
       return { difference: { reason, commandIndex, expected: left, actual: right }, replies };
     }
     const reason = await this.compareState();
@@ -275,7 +420,7 @@ export class DifferentialRunner {
   private async compareState(): Promise<string | undefined> {
     const listing = DATABASES.flatMap((database) => [["SELECT", database], ["KEYS", "*"], ["DBSIZE"]]);
     const [expected, actual] = await Promise.all([this.expected.look(listing), this.actual.look(listing)]);
-    const questions: { args: string[]; compare: ReplyComparison }[] = [];
+    const questions: Question[] = [];
     for (const [place, database] of DATABASES.entries()) {
       const keys = expected[place * 3 + 1];
       const reason =
@@ -283,35 +428,65 @@ export class DifferentialRunner {
       if (reason !== undefined) return `keys of database ${database} afterwards: ${reason}`;
       if (keys === undefined) return "the real server does not answer KEYS";
       const names = parseReply(keys).items.map((item) => item.text ?? "");
-      if (names.length > 0) questions.push({ args: ["SELECT", database], compare: compareExactly });
-      for (const name of names) questions.push(...this.questionsAbout(name));
+      if (names.length === 0) continue;
+      questions.push({ args: ["SELECT", database], compare: compareExactly, place: {} });
+      questions.push(...(await this.questionsAbout(database, names)));
     }
-    if (this.hasDigest) questions.push({ args: ["DEBUG", "DIGEST"], compare: compareExactly });
+    if (this.hasDigest) questions.push({ args: ["DEBUG", "DIGEST"], compare: compareExactly, place: {} });
     const requests = questions.map((question) => question.args);
     const [left, right] = await Promise.all([this.expected.look(requests), this.actual.look(requests)]);
-    for (const [place, { args, compare }] of questions.entries()) {
-      const reason = compare(left[place], right[place]);
-      const shown = args.map((argument) => `"${printable(Buffer.from(argument, "latin1"), 60)}"`).join(" ");
-      if (reason !== undefined) return `state afterwards, ${shown}: ${reason}`;
+    for (const [index, { args, compare, place }] of questions.entries()) {
+      const reason = compare(left[index], right[index]);
+      if (reason === undefined) continue;
+      const bytes = args.map((argument) => Buffer.from(argument, "latin1"));
+      if (findKnownDifference(bytes, left[index], right[index], place) !== undefined) continue;
+      const shown = bytes.map((argument) => `"${printable(argument, 60)}"`).join(" ");
+      return `state afterwards, ${shown}: ${reason}`;
     }
     return undefined;
   }
 
-  private questionsAbout(name: string): { args: string[]; compare: ReplyComparison }[] {
-    const questions: { args: string[]; compare: ReplyComparison }[] = [
-      { args: ["TYPE", name], compare: compareExactly },
-      { args: ["PEXPIRETIME", name], compare: compareIntegers(4000) },
-      { args: ["OBJECT", "ENCODING", name], compare: compareExactly },
-      { args: ["DUMP", name], compare: compareDumps },
-    ];
-    if (this.hasDigest) questions.push({ args: ["DEBUG", "DIGEST-VALUE", name], compare: compareExactly });
-    return questions;
+  /** What to ask about the keys `names` of a database: everything that a client can learn about a value. */
+  private async questionsAbout(database: string, names: readonly string[]): Promise<Question[]> {
+    const requests = [["SELECT", database], ...names.map((name) => ["TYPE", name])];
+    const types = (await this.expected.look(requests)).slice(1);
+    return names.flatMap((name, index) => {
+      const type = types[index] === undefined ? "" : (parseReply(types[index]).text ?? "");
+      const place: Place = { family: this.family, type };
+      const questions: Question[] = [
+        { args: ["TYPE", name], compare: compareExactly, place },
+        { args: ["PEXPIRETIME", name], compare: compareIntegers(4000), place },
+        { args: ["OBJECT", "ENCODING", name], compare: compareExactly, place },
+        { args: ["DUMP", name], compare: compareDumps, place },
+      ];
+      for (const [before, after, compare] of READERS[type] ?? [])
+        questions.push({ args: [...before, name, ...after], compare, place });
+      if (this.hasDigest) questions.push({ args: ["DEBUG", "DIGEST-VALUE", name], compare: compareExactly, place });
+      return questions;
+    });
+  }
+
+  /** Names and values for CONFIG SET: the setting's, and the defaults of all others. */
+  private directives(setting: Setting, isSubject: boolean): string[] {
+    const own = { ...DEFAULTS.subject, ...setting.subject };
+    return Object.entries({
+      ...DEFAULTS.both,
+      ...setting.both,
+      ...(isSubject
+        ? Object.fromEntries(Object.entries(own).filter(([name]) => this.ownDirectives.includes(name)))
+        : {}),
+    }).flat();
   }
 
   /** Leaves out of a family what a server does not know, by sending each name alone. */
   private async knownForms(family: Family): Promise<{ forms: CommandForm[]; missing: string[] }> {
     const isUnknown = (reply: Buffer | undefined): boolean =>
       reply !== undefined && /^-ERR unknown (sub)?command/i.test(reply.toString("latin1"));
+    this.ownDirectives = [];
+    for (const name of Object.keys(DEFAULTS.subject!)) {
+      const [reply] = await this.actual.look([["CONFIG", "GET", name]]);
+      if (reply?.includes(name)) this.ownDirectives = [...this.ownDirectives, name];
+    }
     const forms: CommandForm[] = [];
     const missing: string[] = [];
     for (const form of family.forms) {
@@ -340,7 +515,7 @@ export class DifferentialRunner {
     let tries = 0;
     const attempt = async (commands: readonly DrawnCommand[], protocol = best.sequence.protocol): Promise<boolean> => {
       if (++tries > SHRINK_TRIES_MAX) return false;
-      const candidate: Sequence = { protocol, commands };
+      const candidate: Sequence = { protocol, setting: sequence.setting, commands };
       const { difference: found } = await this.runSequence(candidate);
       if (found === undefined) return false;
       best = { sequence: candidate, difference: found };
@@ -384,6 +559,13 @@ export function describeFinding(finding: Finding): string {
   };
   const lines = finding.sequence.commands.map(({ args }) => `    ${args.map(quote).join(" ")}`);
   if (finding.sequence.protocol === 3) lines.unshift("    HELLO 3");
+  const { both, subject } = finding.sequence.setting;
+  if (finding.sequence.setting !== DEFAULTS)
+    lines.unshift(
+      `    CONFIG SET ${Object.entries({ ...both, ...subject })
+        .flat()
+        .join(" ")}`,
+    );
   const where = `${finding.family}, seed ${finding.seed}, sequence ${finding.sequenceIndex}`;
   const again = finding.isRepeatable ? "" : " (did not repeat)";
   return `${where}${again}:\n  ${finding.difference.reason}\n${lines.join("\n")}`;

@@ -10,7 +10,8 @@ import { connect, createServer, type Server } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { type ChildServer, launchServer } from "../support/child-server.ts";
 import { startRedis } from "../support/redis.ts";
-import { compareDumps, compareIntegers, compareScan, compareUnordered, expandLzf } from "./compare.ts";
+import { compareIntegers, compareScan, compareUnordered } from "./compare.ts";
+import { compareDumps, expandLzf } from "./compare-dumps.ts";
 import { strings } from "./families/strings.ts";
 import { command, type Family, key, value } from "./grammar.ts";
 import { DifferentialRunner, describeFinding, drawSequence, type FamilyResult } from "./runner.ts";
@@ -172,6 +173,6 @@ describe("comparisons of replies", () => {
     const otherwise = "00c30d40c802616261200120e0b701016162";
     assert.equal(compareDumps(bulk(packed), bulk(packed)), undefined);
     assert.notEqual(compareDumps(bulk(packed), bulk("000568656c6c6f0a006372df766534200a")), undefined);
-    assert.throws(() => compareDumps(bulk(packed), bulk(`${otherwise}0a000000000000000000`)));
+    assert.notEqual(compareDumps(bulk(packed), bulk(`${otherwise}0a000000000000000000`)), undefined);
   });
 });

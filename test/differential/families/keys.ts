@@ -5,7 +5,8 @@
  *  redis-server 7.0.15 with DUMP.
  */
 
-import { compareDumps, compareIntegers, compareScan, compareShape, compareUnordered } from "../compare.ts";
+import { compareIntegers, compareScan, compareShape, compareUnordered } from "../compare.ts";
+import { compareDumps } from "../compare-dumps.ts";
 import {
   anyOrder,
   badInteger,

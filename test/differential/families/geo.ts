@@ -1,0 +1,149 @@
+/**
+ * Grammar of the geo family of Redis 7.2.
+ *
+ *  Source: the syntax and options of each command as Redis's public command pages give them.
+ */
+import {
+  anyOrder,
+  command,
+  type Family,
+  key,
+  mostly,
+  oneOf,
+  optional,
+  type Piece,
+  repeat,
+  sequence,
+  smallInteger,
+  textOf,
+  word,
+} from "../grammar.ts";
+import { common, count, score } from "./elements.ts";
+
+const member = oneOf(textOf("Palermo", "Catania", "Rome", "a", "b", "c", "d", "pole", "date line"), smallInteger(0, 9));
+const place: Piece = (random) => {
+  const choice = random.below(12);
+  if (choice < 4)
+    return random
+      .pick([
+        ["13.361389", "38.115556"],
+        ["15.087269", "37.502669"],
+        ["12.496366", "41.902782"],
+        ["13.583333", "37.316667"],
+        ["-122.27652", "37.805186"],
+        ["2.349014", "48.864716"],
+      ])
+      .map((text) => Buffer.from(text));
+  if (choice < 8)
+    return [
+      Buffer.from((random.between(100_000, 200_000) / 1e4).toFixed(4)),
+      Buffer.from((random.between(350_000, 430_000) / 1e4).toFixed(4)),
+    ];
+  if (choice < 10)
+    return random
+      .pick([
+        ["180", "0"],
+        ["-180", "0"],
+        ["179.99", "0.1"],
+        ["-179.99", "-0.1"],
+        ["0", "85.05112878"],
+        ["0", "-85.05112878"],
+        ["0", "85"],
+        ["90", "85"],
+        ["0", "0"],
+        ["-0.0", "-0.0"],
+        ["13.361389338970184", "38.1155563954963"],
+        ["1e1", "3.8e1"],
+      ])
+      .map((text) => Buffer.from(text));
+  if (choice < 11)
+    return [Buffer.from(String(random.between(-180, 180))), Buffer.from(String(random.between(-85, 85)))];
+  return random
+    .pick([
+      ["180.001", "0"],
+      ["0", "85.06"],
+      ["0", "-86"],
+      ["-181", "0"],
+      ["nan", "0"],
+      ["0", "inf"],
+      ["abc", "0"],
+      ["0", ""],
+      ["1,5", "2"],
+      ["1000", "1000"],
+    ])
+    .map((text) => Buffer.from(text));
+};
+const unit = oneOf(word("m"), word("km"), word("mi"), word("ft"), word("km"), textOf("KM", "cm", ""));
+const distance = mostly(
+  0.9,
+  textOf("0", "1", "100", "200", "500", "5000", "20000", "0.5", "200.5", "1e3", "100000"),
+  textOf("-1", "abc", "", "nan", "inf", "1e400"),
+);
+const found = sequence(
+  word("COUNT"),
+  oneOf(smallInteger(1, 4), smallInteger(0, 5), count()),
+  optional(word("ANY"), 0.3),
+);
+const sorting = oneOf(word("ASC"), word("DESC"));
+const shown = [word("WITHCOORD"), word("WITHDIST"), word("WITHHASH")];
+const centre = oneOf(sequence(word("FROMLONLAT"), place), sequence(word("FROMMEMBER"), member));
+const shape = oneOf(sequence(word("BYRADIUS"), distance, unit), sequence(word("BYBOX"), distance, distance, unit));
+const search = mostly(
+  0.9,
+  sequence(centre, shape, anyOrder([sorting, found])),
+  anyOrder(
+    [centre, centre, shape, shape, sorting, found, word("ANY"), word("BAD"), word("WITHDIST"), word("STOREDIST")],
+    0.5,
+  ),
+);
+const radius = sequence(place, distance, unit);
+const radiusByMember = sequence(member, distance, unit);
+const store = sequence(oneOf(word("STORE"), word("STOREDIST")), key());
+const addOptions = anyOrder([oneOf(word("NX"), word("XX")), word("CH")], 0.3);
+
+export const geo: Family = {
+  name: "geo",
+  settings: [{ both: {} }, { both: { "zset-max-listpack-entries": "4" } }],
+  forms: [
+    command("GEOADD", [key(), place, member], { weight: 2 }),
+    command("GEOADD", [key(), repeat(sequence(place, member), 2, 6)], { weight: 3 }),
+    command("GEOADD", [key(), addOptions, repeat(sequence(place, member), 1, 3)], { weight: 1.5 }),
+    command(
+      "GEOADD",
+      [key(), anyOrder([word("NX"), word("XX"), word("GT"), word("INCR"), word("CH")]), place, member],
+      {
+        weight: 0.4,
+      },
+    ),
+    command("GEODIST", [key(), member, member, optional(unit)], { weight: 2 }),
+    command("GEOHASH", [key(), repeat(member, 0, 4)]),
+    command("GEOPOS", [key(), repeat(member, 0, 4)], { weight: 1.5 }),
+    command("GEOSEARCH", [key(), search, anyOrder(shown, 0.4)], { weight: 4 }),
+    command("GEOSEARCHSTORE", [key(), key(), search, optional(word("STOREDIST"), 0.3)], { weight: 1.5 }),
+    command("GEORADIUS", [key(), radius, anyOrder([...shown, sorting, found])], { weight: 1.5 }),
+    command("GEORADIUS", [key(), radius, anyOrder([sorting, found, store], 0.5)]),
+    command("GEORADIUS", [key(), radius, anyOrder([...shown, sorting, found, store, word("BAD")], 0.4)], {
+      weight: 0.4,
+    }),
+    command("GEORADIUS_RO", [key(), radius, anyOrder([...shown, sorting, found, word("STORE")], 0.3)], { weight: 0.7 }),
+    command("GEORADIUSBYMEMBER", [key(), radiusByMember, anyOrder([...shown, sorting, found])]),
+    command("GEORADIUSBYMEMBER", [key(), radiusByMember, anyOrder([sorting, found, store], 0.5)], { weight: 0.7 }),
+    command("GEORADIUSBYMEMBER_RO", [key(), radiusByMember, anyOrder([...shown, sorting, found], 0.3)], {
+      weight: 0.7,
+    }),
+    command(
+      "ZADD",
+      [
+        key(),
+        oneOf(score(), textOf("3479099956230698", "3479447370796909", "4503599627370495", "4503599627370496")),
+        member,
+      ],
+      {
+        weight: 0.3,
+      },
+    ),
+    command("ZRANGE", [key(), textOf("0"), textOf("-1"), word("WITHSCORES")], { weight: 0.5 }),
+    command("ZREM", [key(), repeat(member, 1, 2)], { weight: 0.4 }),
+    ...common,
+  ],
+};
