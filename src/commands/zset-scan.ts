@@ -11,6 +11,7 @@
 
 import { globMatch } from "../core/glob.ts";
 import { formatFloat64 } from "../core/numbers.ts";
+import { formatSeventeenDigits } from "../core/seventeen-digits.ts";
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { RecordList } from "../store/encodings/hash-table.ts";
 import { readInteger } from "./arguments.ts";
@@ -192,7 +193,7 @@ function scanTable(
     for (let index = 0; index < entries; index++) {
       const entry = chain.records[index]!;
       sets.readMember(entry);
-      if (collect(context, pattern, found)) found.scores.push(formatSeventeen(structure.score(entry)));
+      if (collect(context, pattern, found)) found.scores.push(formatSeventeenDigits(structure.score(entry)));
     }
   };
   let steps = count * STEPS_PER_MEMBER;
@@ -201,23 +202,6 @@ function scanTable(
     next = structure.table.scan(table, next, visit);
   } while (next !== 0 && --steps > 0 && seen < count);
   return next;
-}
-
-/** A number with up to 17 significant digits, as C's %.17g prints it: what ZSCAN says of a score. */
-export function formatSeventeen(value: number): string {
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  if (Object.is(value, -0)) return "-0";
-  const [digits, power] = value.toExponential(16).split("e") as [string, string];
-  const exponent = Number(power);
-  if (exponent < -4 || exponent >= 17) {
-    const size = String(Math.abs(exponent)).padStart(2, "0");
-    return `${withoutZeros(digits)}e${exponent < 0 ? "-" : "+"}${size}`;
-  }
-  return withoutZeros(value.toFixed(16 - exponent));
-}
-
-function withoutZeros(digits: string): string {
-  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
 }
 
 export const ZSET_SCAN_COMMANDS: CommandTable = {

@@ -7,16 +7,18 @@
  *      key      mix(name), mix(type, 4 bytes, highest first), value, add("!!expire!!") when it expires
  *      whole    for each database that has keys: mix(its number, 4 bytes, highest first), then add(digest of each key)
  *      string   mix(its bytes; of an "int" its digits)
+ *      zset     for each member: add(mix(member), mix(score with 17 digits))
  *
  *  I1  When a key expires is not part of the digest, only whether it does.
  *  I2  The walk needs no order of keys and no memory that grows with them.
  *  Source: behaviour of redis-server 7.0, compared in debug.differential.test.ts.
  */
 
+import { formatSeventeenDigits } from "../core/seventeen-digits.ts";
 import { SHA1_BYTES, Sha1 } from "../core/sha1.ts";
 import { RecordList } from "../store/encodings/hash-table.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
-import { TYPE_STRING } from "../store/keyspace/record.ts";
+import { TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
 
 const EXPIRES_MARK = new TextEncoder().encode("!!expire!!");
 
@@ -67,11 +69,23 @@ export class Digest {
 type ValueDigest = (keyspace: Keyspace, record: number, digest: Digest) => void;
 
 /** How each type's value goes into a digest, by type number. A new type adds its function here. */
-const VALUES: Readonly<Record<number, ValueDigest>> = { [TYPE_STRING]: mixString };
+const VALUES: Readonly<Record<number, ValueDigest>> = { [TYPE_STRING]: mixString, [TYPE_ZSET]: addSortedSet };
 
 function mixString(keyspace: Keyspace, record: number, digest: Digest): void {
   keyspace.readValue(record);
   digest.mix(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
+}
+
+function addSortedSet(keyspace: Keyspace, record: number, digest: Digest): void {
+  const sets = keyspace.sortedSets;
+  const member = new Digest(new Sha1());
+  for (let isThere = sets.seek(record, 0); isThere; isThere = sets.next()) {
+    member.reset();
+    member.mix(sets.valueBytes, sets.valueStart, sets.valueLength);
+    const score = Buffer.from(formatSeventeenDigits(sets.memberScore()));
+    member.mix(score, 0, score.length);
+    digest.add(member.state, 0, SHA1_BYTES);
+  }
 }
 
 function mixValue(keyspace: Keyspace, record: number, digest: Digest): void {
