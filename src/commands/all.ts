@@ -16,6 +16,9 @@ import { KEY_COMMANDS } from "./keys.ts";
 import { DUMP_COMMANDS } from "./keys-dump.ts";
 import { OBJECT_COMMANDS } from "./keys-object.ts";
 import { KEY_SCAN_COMMANDS } from "./keys-scan.ts";
+import { LIST_COMMANDS } from "./list.ts";
+import { LIST_EDIT_COMMANDS } from "./list-edit.ts";
+import { LIST_MOVE_COMMANDS } from "./list-move.ts";
 import { SORT_COMMANDS } from "./sort.ts";
 import { STRING_COMMANDS } from "./string.ts";
 import { STRING_LCS_COMMANDS } from "./string-lcs.ts";
@@ -42,6 +45,9 @@ export function dataCommands(): CommandTable {
     ...HASH_WALK_COMMANDS,
     ...HYPERLOGLOG_COMMANDS,
     ...HYPERLOGLOG_DEBUG_COMMANDS,
+    ...LIST_COMMANDS,
+    ...LIST_EDIT_COMMANDS,
+    ...LIST_MOVE_COMMANDS,
     ...KEY_COMMANDS,
     ...KEY_SCAN_COMMANDS,
     ...OBJECT_COMMANDS,
