@@ -347,6 +347,54 @@ export class ReplyWriter {
     this.bulkHeader(this.protocol === 3 ? 62 : 42, count);
   }
 
+  /**
+   * Starts an array or, with `isMap`, a map whose count is known when all of it is written: `closeCount` writes it then.
+   * `expected`: a guess, which costs nothing when its number of digits is right. Several may be open, one in the other.
+   */
+  openCount(mark: ReplyMark, expected: number): void {
+    this.room(24);
+    this.mark(mark);
+    this.position += digitCount(expected) + 3;
+  }
+
+  /** Ends what `openCount` started at `mark` with the same `expected`, as an array or map of `count`. */
+  closeCount(mark: ReplyMark, expected: number, count: number, isMap: boolean): void {
+    const size = digitCount(isMap && this.protocol === 2 ? count * 2 : count) + 3;
+    const reserved = digitCount(expected) + 3;
+    let to = mark.position;
+    let target = this.buffer;
+    if (mark.partCount < this.parts.length) {
+      // The place lies in a part that is full: what does not fit moves into a part of its own.
+      const part = this.parts[mark.partCount]!;
+      target = part;
+      if (size !== reserved) {
+        target = new Uint8Array(size);
+        to = 0;
+        const behind = part.subarray(mark.position + reserved);
+        this.parts.splice(mark.partCount, 1, part.subarray(0, mark.position), target, behind);
+        this.partBytes += size - reserved;
+      }
+    } else if (size !== reserved) {
+      if (this.position + size - reserved > this.buffer.length) {
+        const longer = new Uint8Array(this.buffer.length + 64);
+        longer.set(this.buffer);
+        this.buffer = longer;
+      }
+      const from = mark.position + reserved;
+      this.buffer.copyWithin(mark.position + size, from, this.position);
+      this.position += size - reserved;
+      target = this.buffer;
+    }
+    const { buffer, position } = this;
+    this.buffer = target;
+    this.position = to;
+    this.buffer[this.position++] = isMap && this.protocol === 3 ? 37 : 42;
+    this.digits(isMap && this.protocol === 2 ? count * 2 : count);
+    this.lineEnd();
+    this.buffer = buffer;
+    this.position = position;
+  }
+
   // ---- helpers ------------------------------------------------------------------------------------------------
 
   private bulkHeader(type: number, length: number): void {
@@ -406,4 +454,10 @@ export class ReplyWriter {
       small = rest;
     }
   }
+}
+
+function digitCount(value: number): number {
+  let count = 1;
+  for (let limit = 10; limit <= value; limit *= 10) count++;
+  return count;
 }

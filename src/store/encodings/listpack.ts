@@ -93,6 +93,31 @@ export class Listpack implements ValueView {
     this.madeCount++;
   }
 
+  /** Makes the entry of a whole number of at most 2^31 in size. hot path */
+  appendInteger(value: number): void {
+    if (this.madeLength + ENTRY_OVERHEAD_MAX > this.made.length) this.grow(ENTRY_OVERHEAD_MAX);
+    this.madeLength = writeIntegerEntry(this.made, this.madeLength, value);
+    this.madeCount++;
+  }
+
+  /** Makes the entry of the signed 64-bit number with these two words (unsigned 32 bits each). hot path */
+  appendInt64(high: number, low: number): void {
+    if (high === ((low | 0) < 0 ? 0xffffffff : 0)) {
+      this.appendInteger(low | 0);
+      return;
+    }
+    if (this.madeLength + ENTRY_OVERHEAD_MAX > this.made.length) this.grow(ENTRY_OVERHEAD_MAX);
+    const { made } = this;
+    const at = this.madeLength;
+    made[at] = 0xf4;
+    for (let index = 0; index < 4; index++) {
+      made[at + 1 + index] = low >>> (index * 8);
+      made[at + 5 + index] = high >>> (index * 8);
+    }
+    this.madeLength = writeBacklength(made, at + 9, 9);
+    this.madeCount++;
+  }
+
   private grow(bytes: number): void {
     const grown = new Uint8Array(Math.max(this.made.length * 2, this.madeLength + bytes));
     grown.set(this.made.subarray(0, this.madeLength));
@@ -346,6 +371,13 @@ function writeSmallNumber(target: Uint8Array, at: number, value: number): number
   target[at] = 0xf3;
   target[at + 4] = (value >> 24) & 255;
   return 5;
+}
+
+/** Writes the whole entry of a number of at most 2^31 in size; returns the position behind it. */
+export function writeIntegerEntry(target: Uint8Array, at: number, value: number): number {
+  const size = writeSmallNumber(target, at, value);
+  target[at + size] = size;
+  return at + size + 1;
 }
 
 function writeLongNumber(target: Uint8Array, at: number, source: Uint8Array, start: number, length: number): number {

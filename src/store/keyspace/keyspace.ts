@@ -22,11 +22,13 @@ import { FIELD_LAYOUT, MEMBER_LAYOUT, SCORED_LAYOUT } from "../encodings/entry-l
 import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
 import { Hashes } from "../values/hashes.ts";
 import { Lists } from "../values/lists.ts";
+import { Sets } from "../values/sets.ts";
 import { SortedSets } from "../values/sorted-sets.ts";
+import { Streams } from "../values/streams.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
 import { EncodingLimits } from "./encoding-limits.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
-import { RECORD_EXPIRES, Records, TYPE_HASH, TYPE_LIST, TYPE_ZSET } from "./record.ts";
+import { RECORD_EXPIRES, Records, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_ZSET } from "./record.ts";
 import { ValueStore } from "./value-store.ts";
 
 export { Database, KeyspaceStatistics } from "./database.ts";
@@ -42,8 +44,10 @@ export class Keyspace extends ValueStore {
   scored: HashTable;
   /** What commands do with values of each type. */
   hashes!: Hashes;
+  sets!: Sets;
   lists!: Lists;
   sortedSets!: SortedSets;
+  streams!: Streams;
   statistics: KeyspaceStatistics;
   /** The moment at which commands run, ms since 1970. */
   nowMs: number;
@@ -100,10 +104,14 @@ export class Keyspace extends ValueStore {
     this.structures = [];
     this.hashes = new Hashes(this);
     this.structures[TYPE_HASH] = this.hashes;
+    this.sets = new Sets(this);
+    this.structures[TYPE_SET] = this.sets;
     this.lists = new Lists(this);
     this.structures[TYPE_LIST] = this.lists;
     this.sortedSets = new SortedSets(this);
     this.structures[TYPE_ZSET] = this.sortedSets.structure;
+    this.streams = new Streams(this);
+    this.structures[TYPE_STREAM] = this.streams;
   }
 
   // ---- finding --------------------------------------------------------------------------------------------------
