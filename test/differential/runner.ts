@@ -23,7 +23,7 @@ import {
 import { compareDumps } from "./compare-dumps.ts";
 import { compareStreamFacts } from "./compare-streams.ts";
 import { type CommandForm, drawForm, type Family, pickForm, type Setting } from "./grammar.ts";
-import { findKnownDifference, type Place } from "./known-differences.ts";
+import { compareAsIn72, findKnownDifference, type Place } from "./known-differences.ts";
 
 const REPLY_TIMEOUT_MS = 10_000;
 /** Connections are replaced now and then, for what RESET leaves as it is. */
@@ -304,7 +304,7 @@ class TransactionView {
     expected: Buffer | undefined,
     actual: Buffer | undefined,
   ): string | undefined {
-    const reason = drawn.compare(expected, actual);
+    const reason = compareAsIn72(drawn.compare, drawn.args, expected, actual);
     if (reason === undefined) return undefined;
     return findKnownDifference(drawn.args, expected, actual, this.place) === undefined ? reason : undefined;
   }
@@ -436,9 +436,9 @@ export class DifferentialRunner {
     const requests = questions.map((question) => question.args);
     const [left, right] = await Promise.all([this.expected.look(requests), this.actual.look(requests)]);
     for (const [index, { args, compare, place }] of questions.entries()) {
-      const reason = compare(left[index], right[index]);
-      if (reason === undefined) continue;
       const bytes = args.map((argument) => Buffer.from(argument, "latin1"));
+      const reason = compareAsIn72(compare, bytes, left[index], right[index]);
+      if (reason === undefined) continue;
       if (findKnownDifference(bytes, left[index], right[index], place) !== undefined) continue;
       const shown = bytes.map((argument) => `"${printable(argument, 60)}"`).join(" ");
       return `state afterwards, ${shown}: ${reason}`;
