@@ -84,7 +84,7 @@ function readSymmetric(context: CommandContext, index: number): number {
 
 function remove(context: CommandContext): void {
   const { request, reply, keyspace, database } = context;
-  const count = readSymmetric(context, 2);
+  const count = readInteger(context, 2);
   if (Number.isNaN(count)) return;
   const record = findListForUpdate(context, 1);
   if (record === NO_LIST) return;

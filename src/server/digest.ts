@@ -7,6 +7,7 @@
  *      key      mix(name), mix(type, 4 bytes, highest first), value, add("!!expire!!") when it expires
  *      whole    for each database that has keys: mix(its number, 4 bytes, highest first), then add(digest of each key)
  *      string   mix(its bytes; of an "int" its digits)
+ *      list     mix(each element), from the head on
  *      zset     for each member: add(mix(member), mix(score with 17 digits))
  *
  *  I1  When a key expires is not part of the digest, only whether it does.
@@ -18,7 +19,7 @@ import { formatSeventeenDigits } from "../core/seventeen-digits.ts";
 import { SHA1_BYTES, Sha1 } from "../core/sha1.ts";
 import { RecordList } from "../store/encodings/hash-table.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
-import { TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
+import { TYPE_LIST, TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
 
 const EXPIRES_MARK = new TextEncoder().encode("!!expire!!");
 
@@ -69,11 +70,24 @@ export class Digest {
 type ValueDigest = (keyspace: Keyspace, record: number, digest: Digest) => void;
 
 /** How each type's value goes into a digest, by type number. A new type adds its function here. */
-const VALUES: Readonly<Record<number, ValueDigest>> = { [TYPE_STRING]: mixString, [TYPE_ZSET]: addSortedSet };
+const VALUES: Readonly<Record<number, ValueDigest>> = {
+  [TYPE_STRING]: mixString,
+  [TYPE_LIST]: mixList,
+  [TYPE_ZSET]: addSortedSet,
+};
 
 function mixString(keyspace: Keyspace, record: number, digest: Digest): void {
   keyspace.readValue(record);
   digest.mix(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
+}
+
+function mixList(keyspace: Keyspace, record: number, digest: Digest): void {
+  const { lists } = keyspace;
+  lists.seek(record, 0);
+  do {
+    lists.read();
+    digest.mix(lists.valueBytes, lists.valueStart, lists.valueLength);
+  } while (lists.next());
 }
 
 function addSortedSet(keyspace: Keyspace, record: number, digest: Digest): void {
