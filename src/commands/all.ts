@@ -19,6 +19,9 @@ import { KEY_SCAN_COMMANDS } from "./keys-scan.ts";
 import { LIST_COMMANDS } from "./list.ts";
 import { LIST_EDIT_COMMANDS } from "./list-edit.ts";
 import { LIST_MOVE_COMMANDS } from "./list-move.ts";
+import { SET_COMMANDS } from "./set.ts";
+import { SET_OPERATION_COMMANDS } from "./set-operation.ts";
+import { SET_RANDOM_COMMANDS } from "./set-random.ts";
 import { SORT_COMMANDS } from "./sort.ts";
 import { STRING_COMMANDS } from "./string.ts";
 import { STRING_LCS_COMMANDS } from "./string-lcs.ts";
@@ -53,6 +56,9 @@ export function dataCommands(): CommandTable {
     ...OBJECT_COMMANDS,
     ...EXPIRE_COMMANDS,
     ...DUMP_COMMANDS,
+    ...SET_COMMANDS,
+    ...SET_RANDOM_COMMANDS,
+    ...SET_OPERATION_COMMANDS,
     ...SORT_COMMANDS,
     ...DATABASE_COMMANDS,
     ...WAIT_COMMANDS,

@@ -342,23 +342,10 @@ export class Hashes extends TableStructure implements ValueView {
     if (this.records.encoding(record) === ENCODING_HASHTABLE) return;
     const { keyspace } = this;
     keyspace.readValue(record);
-    const blob = keyspace.valueBytes;
-    let at = firstEntry(keyspace.valueStart);
-    const table = this.tables.create();
+    const { valueBytes, valueStart } = keyspace;
+    const table = this.createTable(sizeHint);
     try {
-      this.tables.expand(table, sizeHint);
-      while (!isListpackEnd(blob, at)) {
-        at = this.readPair(blob, at);
-        this.insertField(
-          table,
-          this.fieldBytes,
-          this.fieldStart,
-          this.fieldLength,
-          this.valueBytes,
-          this.valueStart,
-          this.valueLength,
-        );
-      }
+      this.insertPairs(table, valueBytes, valueStart);
       this.record = keyspace.turnIntoStructure(database, record, ENCODING_HASHTABLE, table);
     } catch (error) {
       this.freeTable(table);
@@ -404,6 +391,16 @@ export class Hashes extends TableStructure implements ValueView {
     if (this.tables.find(table, hash, field, fieldStart, fieldLength) !== 0) return false;
     this.insertMade(table, hash, field, fieldStart, fieldLength, value, valueStart, valueLength);
     return true;
+  }
+
+  /** Adds all pairs of a listpack to a table that has none of them. Throws ArenaExhausted. */
+  insertPairs(table: number, blob: Uint8Array, start: number): void {
+    let at = firstEntry(start);
+    while (!isListpackEnd(blob, at)) {
+      at = this.readPair(blob, at);
+      const { fieldBytes, fieldStart, fieldLength, valueBytes, valueStart, valueLength } = this;
+      this.insertField(table, fieldBytes, fieldStart, fieldLength, valueBytes, valueStart, valueLength);
+    }
   }
 
   private insertMade(
