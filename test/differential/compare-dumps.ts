@@ -175,8 +175,8 @@ function streamOutline(cursor: DumpCursor): string {
   return `${nodes} ${lengthAndIds} groups ${groups.join(" / ")}`;
 }
 
-/** Everything of a dump that must be equal; throws on damage. */
-function outline(dump: Buffer): string {
+/** Everything of a dump that must be equal, as text; throws on damage. */
+export function dumpOutline(dump: Buffer): string {
   const cursor = new DumpCursor(dump);
   const type = dump[0]!;
   let content: string;
@@ -205,10 +205,10 @@ function outline(dump: Buffer): string {
 export const compareDumps: ReplyComparison = compareParsed((expected, actual) => {
   if (expected.type !== "$" || actual.type !== "$" || expected.text === null || actual.text === null)
     return "another type";
-  const left = outline(Buffer.from(expected.text, "latin1"));
+  const left = dumpOutline(Buffer.from(expected.text, "latin1"));
   let right: string;
   try {
-    right = outline(Buffer.from(actual.text, "latin1"));
+    right = dumpOutline(Buffer.from(actual.text, "latin1"));
   } catch (fault) {
     return (fault as Error).message;
   }

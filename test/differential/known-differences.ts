@@ -121,6 +121,12 @@ const knownDifferences: readonly KnownDifference[] = [
     actual: /^-ERR timeout is out of range\r\n$/,
     reason: "7.0 overflows where a time to wait is too long, 7.2 says so",
   })),
+  {
+    command: "LPOS",
+    expected: /^/,
+    actual: /^-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n$/,
+    reason: "7.2 refuses a rank that has no opposite",
+  },
   ...["ZRANK", "ZREVRANK"].map((command) => ({
     command,
     expected: /^-ERR wrong number of arguments for 'z(rev)?rank' command\r\n$/,

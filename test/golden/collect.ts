@@ -168,7 +168,7 @@ function fieldsOf(reply: Reply): Map<string, Reply> {
   return new Map(Array.from({ length: flat.length / 2 }, (_, index) => [text(flat[index * 2]!), flat[index * 2 + 1]!]));
 }
 
-/** Everything in a real server. */
+/** Everything in a server; of functions nothing where it does not know them. */
 export async function collectServer(server: RealServer, databases: number[]): Promise<Collected> {
   const keys: CollectedKey[] = [];
   for (const database of databases) {
@@ -179,11 +179,13 @@ export async function collectServer(server: RealServer, databases: number[]): Pr
       keys.push({ database, key: text(name), kind, expireAtMs, value: await serverValue(server, name, kind) });
     }
   }
-  const libraries = (await server.command("FUNCTION", "LIST", "WITHCODE")) as Reply[];
+  const reply = await server.command("FUNCTION", "LIST", "WITHCODE");
+  const libraries = Array.isArray(reply) ? reply : [];
   return { keys: byKey(keys), functions: libraries.map((library) => text(fieldsOf(library).get("library_code"))) };
 }
 
-async function serverValue(server: RealServer, name: Buffer, kind: string): Promise<unknown> {
+/** The value of a key as it is compared. */
+export async function serverValue(server: RealServer, name: Buffer, kind: string): Promise<unknown> {
   switch (kind) {
     case "string":
       return text(await server.command("GET", name));

@@ -1,5 +1,5 @@
 /**
- * A real redis-server whose replies are read as values: what golden files are made with, and what formats are compared
+ * A server, mostly the real one, whose replies are read as values: what golden files are made with, and what formats are compared
  * with.
  *
  *      command(words) ──► RawClient ──► redis-server ──► raw reply ──► number, text, bytes, null, list, ErrorReply
@@ -7,7 +7,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ChildServer, Directives } from "../support/child-server.ts";
+import type { ChildServer, Directives, ServerOptions } from "../support/child-server.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { parseReply, type ReplyNode } from "../support/reply.ts";
@@ -33,12 +33,16 @@ export class RealServer {
     this.client = client;
   }
 
-  /** Starts a server; `prepare` may put files into its folder before. */
-  static async start(directives: Directives = {}, prepare: (dir: string) => void = () => {}): Promise<RealServer> {
+  /** Starts a server; `prepare` may put files into its folder before. `launch` starts another one than the real one. */
+  static async start(
+    directives: Directives = {},
+    prepare: (dir: string) => void = () => {},
+    launch: (options: ServerOptions) => Promise<ChildServer> = startRedis,
+  ): Promise<RealServer> {
     const dir = createFolder("real");
     try {
       prepare(dir);
-      const server = await startRedis({ dir, directives });
+      const server = await launch({ dir, directives });
       return new RealServer(server, await server.connect());
     } catch (fault) {
       removeFolder(dir);

@@ -10,7 +10,7 @@ import { RdbFault } from "./rdb-fault.ts";
 import { RdbReader, RECORD_AUX, RECORD_END, RECORD_KEY } from "./rdb-reader.ts";
 import { IGNORE_VALUE } from "./value-visitor.ts";
 
-const NAMES = ["compact", "spread", "unsummed", "unsummed-spread", "lru", "lfu", "nothing"];
+const NAMES = ["compact", "spread", "unsummed", "unsummed-spread", "lru", "lfu", "nothing", "wide", "nodes"];
 const golden = (name: string) => readFileSync(join(repositoryRoot(), "test", "golden", name));
 const expected = (name: string): Collected => JSON.parse(golden(`${name}.contents`).toString());
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
