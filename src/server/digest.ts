@@ -8,6 +8,8 @@
  *      whole    for each database that has keys: mix(its number, 4 bytes, highest first), then add(digest of each key)
  *      string   mix(its bytes; of an "int" its digits)
  *      list     mix(each element), from the head on
+ *      set      for each member: add(member)
+ *      hash     for each field: add(mix(field), mix(value))
  *      zset     for each member: add(mix(member), mix(score with 17 digits))
  *
  *  I1  When a key expires is not part of the digest, only whether it does.
@@ -19,7 +21,7 @@ import { formatSeventeenDigits } from "../core/seventeen-digits.ts";
 import { SHA1_BYTES, Sha1 } from "../core/sha1.ts";
 import { RecordList } from "../store/encodings/hash-table.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
-import { TYPE_LIST, TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
+import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
 
 const EXPIRES_MARK = new TextEncoder().encode("!!expire!!");
 
@@ -73,6 +75,8 @@ type ValueDigest = (keyspace: Keyspace, record: number, digest: Digest) => void;
 const VALUES: Readonly<Record<number, ValueDigest>> = {
   [TYPE_STRING]: mixString,
   [TYPE_LIST]: mixList,
+  [TYPE_SET]: addSet,
+  [TYPE_HASH]: addHash,
   [TYPE_ZSET]: addSortedSet,
 };
 
@@ -88,6 +92,24 @@ function mixList(keyspace: Keyspace, record: number, digest: Digest): void {
     lists.read();
     digest.mix(lists.valueBytes, lists.valueStart, lists.valueLength);
   } while (lists.next());
+}
+
+function addSet(keyspace: Keyspace, record: number, digest: Digest): void {
+  const { sets } = keyspace;
+  sets.startWalk(record);
+  while (sets.next()) digest.add(sets.valueBytes, sets.valueStart, sets.valueLength);
+}
+
+function addHash(keyspace: Keyspace, record: number, digest: Digest): void {
+  const { hashes } = keyspace;
+  const pair = new Digest(new Sha1());
+  hashes.startWalk(record);
+  while (hashes.next()) {
+    pair.reset();
+    pair.mix(hashes.fieldBytes, hashes.fieldStart, hashes.fieldLength);
+    pair.mix(hashes.valueBytes, hashes.valueStart, hashes.valueLength);
+    digest.add(pair.state, 0, SHA1_BYTES);
+  }
 }
 
 function addSortedSet(keyspace: Keyspace, record: number, digest: Digest): void {
