@@ -14,6 +14,7 @@ import { StartFailure } from "./start-failure.ts";
 export function wireConfiguration(server: Server): void {
   wireSession(server);
   wireMemory(server);
+  wireEncodings(server);
   wireSnapshots(server);
   wireLogs(server);
   wireCron(server);
@@ -101,6 +102,47 @@ function wireMemory({ config, memory, eviction, keyspace, session, expiry, defra
   });
   config.followInteger("active-expire-effort", (effort) => {
     expiry.effort = effort;
+  });
+}
+
+/** Up to which size collections are kept in their compact forms; what is there already keeps its form. */
+function wireEncodings({ config, keyspace }: Server): void {
+  const limits = keyspace.encodingLimits;
+  config.followInteger("hash-max-listpack-entries", (count) => {
+    limits.hashListpackEntries = count;
+  });
+  config.followInteger("hash-max-listpack-value", (bytes) => {
+    limits.hashListpackBytes = bytes;
+  });
+  config.followInteger("list-max-listpack-size", (size) => {
+    limits.listNodeSize = size;
+  });
+  config.followInteger("list-compress-depth", (nodes) => {
+    limits.listCompressDepth = nodes;
+  });
+  config.followInteger("set-max-intset-entries", (count) => {
+    limits.setIntsetEntries = count;
+  });
+  config.followInteger("set-max-listpack-entries", (count) => {
+    limits.setListpackEntries = count;
+  });
+  config.followInteger("set-max-listpack-value", (bytes) => {
+    limits.setListpackBytes = bytes;
+  });
+  config.followInteger("zset-max-listpack-entries", (count) => {
+    limits.sortedSetListpackEntries = count;
+  });
+  config.followInteger("zset-max-listpack-value", (bytes) => {
+    limits.sortedSetListpackBytes = bytes;
+  });
+  config.followInteger("hll-sparse-max-bytes", (bytes) => {
+    limits.hyperLogLogSparseBytes = bytes;
+  });
+  config.followInteger("stream-node-max-bytes", (bytes) => {
+    limits.streamNodeBytes = bytes;
+  });
+  config.followInteger("stream-node-max-entries", (count) => {
+    limits.streamNodeEntries = count;
   });
 }
 

@@ -19,7 +19,7 @@ const INFO_IN_72: Readonly<Record<string, Readonly<Record<string, Plain>>>> = {
 /** Commands that 7.0 does not have. */
 const NEW_IN_72 = ["client|no-touch", "client|setinfo", "waitaof"];
 /** Commands whose arguments 7.2 describes otherwise. */
-const ARGUMENTS_IN_72 = ["bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags", "config|get"];
+const ARGUMENTS_IN_72 = ["bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags", "config|get", "pfmerge"];
 /** Names of arguments that 7.2 changed: pair.ours, and what 7.0 has. */
 const RENAMED_IN_72: Readonly<Record<string, string>> = {
   "by-pattern": "pattern",
