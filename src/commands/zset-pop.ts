@@ -120,8 +120,6 @@ function wait(context: CommandContext, firstKey: number, keyCount: number, timeo
 /** ZMPOP, and BZMPOP with a timeout before the number of keys. */
 function popMany(context: CommandContext, isBlocking: boolean): void {
   const { request, reply } = context;
-  const timeoutMs = isBlocking ? readTimeoutMs(context, 1) : 0;
-  if (Number.isNaN(timeoutMs)) return;
   const firstKey = isBlocking ? 3 : 2;
   const keyCount = readInteger(context, firstKey - 1, NO_KEYS);
   if (Number.isNaN(keyCount)) return;
@@ -147,6 +145,8 @@ function popMany(context: CommandContext, isBlocking: boolean): void {
       return;
     }
   }
+  const timeoutMs = isBlocking ? readTimeoutMs(context, 1) : 0;
+  if (Number.isNaN(timeoutMs)) return;
   if (popFirst(context, firstKey, keyCount, request.is(where, "MAX"), Math.max(count, 1), KEY_AND_PAIRS)) return;
   if (isBlocking) wait(context, firstKey, keyCount, timeoutMs);
   else reply.nullArray();

@@ -192,6 +192,7 @@ function range(
       : isDown
         ? sets.rangeRank + count - 1
         : sets.rangeRank;
+  if (kind === BY_RANK) offset = 0; // LIMIT with any offset passes when it limits nothing
   count = offset < 0 ? 0 : Math.max(count - offset, 0);
   if (limit >= 0) count = Math.min(count, limit);
   const rank = isDown ? first - offset : first + offset;
