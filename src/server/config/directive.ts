@@ -98,7 +98,8 @@ export const NO_MODULES = "Modules are native code for another program; they can
 export const NO_AFFINITY = "Node offers no way to bind threads to processors; use taskset or the service manager.";
 export const NO_SYSLOG = "There is no syslog writer; let the service manager collect standard output.";
 
-export const LATER_TYPES = "Only strings are held by this version; the encodings of the other types come with them.";
+export const NEVER_COMPRESSED = "Nodes of lists are never compressed in memory.";
+export const BYTE_ORDER = "SORT ALPHA compares bytes, as Redis does in the C locale.";
 export const LATER_HISTOGRAM = "Latency histograms are not part of this version yet.";
 export const DEFRAGS_IN_SLICES =
   "Moving is done in slices of a millisecond, in the share of time that other work leaves.";

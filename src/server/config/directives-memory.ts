@@ -10,9 +10,9 @@ import {
   INT_MIN,
   integer,
   LATER_REPLICATION,
-  LATER_TYPES,
   LONG_MAX,
   memory,
+  NEVER_COMPRESSED,
   NO_JEMALLOC,
   ULONG_MAX,
 } from "./directive.ts";
@@ -67,41 +67,26 @@ export const MEMORY_DIRECTIVES: readonly Directive[] = [
   // ---- encodings ----
   integer("hash-max-listpack-entries", 512, 0, LONG_MAX, "Fields up to which a hash is one listpack.", {
     alias: "hash-max-ziplist-entries",
-    effect: LATER_TYPES,
   }),
   memory("hash-max-listpack-value", 64, 0, LONG_MAX, "Longest field or value in such a hash, in bytes.", {
     alias: "hash-max-ziplist-value",
-    effect: LATER_TYPES,
   }),
   integer("list-max-listpack-size", -2, INT_MIN, INT_MAX, "Elements of a list's node, or -1 to -5 for 4 to 64 kb.", {
     alias: "list-max-ziplist-size",
-    effect: LATER_TYPES,
   }),
   integer("list-compress-depth", 0, 0, INT_MAX, "Nodes at each end of a list that stay uncompressed; 0 all.", {
-    effect: LATER_TYPES,
+    effect: NEVER_COMPRESSED,
   }),
-  integer("set-max-intset-entries", 512, 0, LONG_MAX, "Members up to which a set of integers is one intset.", {
-    effect: LATER_TYPES,
-  }),
-  integer("set-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a set is one listpack.", {
-    effect: LATER_TYPES,
-  }),
-  integer("set-max-listpack-value", 64, 0, LONG_MAX, "Longest member in such a set, in bytes.", {
-    effect: LATER_TYPES,
-  }),
+  integer("set-max-intset-entries", 512, 0, LONG_MAX, "Members up to which a set of integers is one intset."),
+  integer("set-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a set is one listpack."),
+  integer("set-max-listpack-value", 64, 0, LONG_MAX, "Longest member in such a set, in bytes."),
   integer("zset-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a sorted set is one listpack.", {
     alias: "zset-max-ziplist-entries",
-    effect: LATER_TYPES,
   }),
   memory("zset-max-listpack-value", 64, 0, LONG_MAX, "Longest member in such a sorted set, in bytes.", {
     alias: "zset-max-ziplist-value",
-    effect: LATER_TYPES,
   }),
-  memory("hll-sparse-max-bytes", 3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog is sparse.", {
-    effect: LATER_TYPES,
-  }),
-  memory("stream-node-max-bytes", 4096, 0, LONG_MAX, "Bytes of a stream's node; 0 no limit.", { effect: LATER_TYPES }),
-  integer("stream-node-max-entries", 100, 0, LONG_MAX, "Entries of a stream's node; 0 no limit.", {
-    effect: LATER_TYPES,
-  }),
+  memory("hll-sparse-max-bytes", 3000, 0, LONG_MAX, "Bytes up to which a HyperLogLog is sparse."),
+  memory("stream-node-max-bytes", 4096, 0, LONG_MAX, "Bytes of a stream's node; 0 no limit."),
+  integer("stream-node-max-entries", 100, 0, LONG_MAX, "Entries of a stream's node; 0 no limit."),
 ];

@@ -1,6 +1,7 @@
 /** The directives of the server itself: network, clients, process, logs, limits, scripts. Form: see directive.ts. */
 
 import {
+  BYTE_ORDER,
   boolean,
   choice,
   choices,
@@ -14,7 +15,6 @@ import {
   LATER_SCRIPTING,
   LATER_TLS,
   LATER_TRACKING,
-  LATER_TYPES,
   LONG_MAX,
   lines,
   memory,
@@ -149,7 +149,7 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   text("proc-title-template", "{title} {listen-addr} {server-mode}", "How that title is built.", {
     check: checkTitle,
   }),
-  text("locale-collate", "", "Language whose order SORT ALPHA follows.", { keepsEmpty: true, effect: LATER_TYPES }),
+  text("locale-collate", "", "Language whose order SORT ALPHA follows.", { keepsEmpty: true, effect: BYTE_ORDER }),
   choices("shutdown-on-sigint", SHUTDOWN, "What SIGINT does, in the words of SHUTDOWN."),
   choices("shutdown-on-sigterm", SHUTDOWN, "What SIGTERM does, in the words of SHUTDOWN."),
   integer("shutdown-timeout", 10, 0, INT_MAX, "Seconds that a shutdown waits for replicas.", {
