@@ -106,6 +106,17 @@ test("listeners and followers hear of changes, also by an alias, and of nothing 
   assert.deepEqual(heard, [100, true, 7, false, "1024"]);
 });
 
+test("the class of new keys is in force beside A, though CONFIG GET does not show it there", () => {
+  const config = newConfig();
+  const heard: string[] = [];
+  config.followText("notify-keyspace-events", (letters) => void heard.push(letters));
+  for (const letters of ["KEAn", "An", "KA", "Kgn"]) config.set([["notify-keyspace-events", letters]]);
+  assert.deepEqual(heard, ["", "AnKE", "An", "AK", "gnK"]);
+  config.set([["notify-keyspace-events", "mAnK"]]);
+  assert.deepEqual(config.get(["notify-keyspace-events"]), [["notify-keyspace-events", "AKm"]]);
+  assert.deepEqual(config.get(["notify-key*"]), [["notify-keyspace-events", "AKm"]]);
+});
+
 test("a validator refuses before anything is changed", () => {
   const config = newConfig();
   config.validate("timeout", (value) => (value === "13" ? "unlucky" : undefined));
