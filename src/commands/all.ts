@@ -7,6 +7,8 @@ import type { CommandTable } from "./command.ts";
 import { DATABASE_COMMANDS } from "./database.ts";
 import { WAIT_COMMANDS } from "./database-wait.ts";
 import { EXPIRE_COMMANDS } from "./expire.ts";
+import { GEO_COMMANDS } from "./geo.ts";
+import { GEO_SEARCH_COMMANDS } from "./geo-search.ts";
 import { HASH_COMMANDS } from "./hash.ts";
 import { HASH_NUMBER_COMMANDS } from "./hash-number.ts";
 import { HASH_WALK_COMMANDS } from "./hash-walk.ts";
@@ -67,5 +69,7 @@ export function dataCommands(): CommandTable {
     ...ZSET_POP_COMMANDS,
     ...ZSET_SCAN_COMMANDS,
     ...ZSET_COMBINE_COMMANDS,
+    ...GEO_COMMANDS,
+    ...GEO_SEARCH_COMMANDS,
   };
 }

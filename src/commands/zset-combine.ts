@@ -20,19 +20,6 @@ const NEGATIVE_LIMIT = new ReplyError("ERR LIMIT can't be negative");
 type Operation = "union" | "inter" | "diff";
 type Aggregate = "SUM" | "MIN" | "MAX";
 
-interface SetReader {
-  valueBytes: Uint8Array;
-  valueStart: number;
-  valueLength: number;
-  count(record: number): number;
-  startWalk(record: number): void;
-  next(): boolean;
-  has(record: number, bytes: Uint8Array, start: number, length: number): boolean;
-}
-function setsOf(context: CommandContext): SetReader {
-  return (context.keyspace as unknown as { sets: SetReader }).sets;
-}
-
 /** One input. */
 interface Input {
   /** 0 when the key is absent. */
@@ -124,7 +111,7 @@ function readInput(context: CommandContext, index: number): Input | undefined {
   if (record === 0) return { record, isSet: false, size: 0, weight: 1 };
   const type = keyspace.records.type(record);
   if (type === TYPE_ZSET) return { record, isSet: false, size: keyspace.sortedSets.count(record), weight: 1 };
-  if (type === TYPE_SET) return { record, isSet: true, size: setsOf(context).count(record), weight: 1 };
+  if (type === TYPE_SET) return { record, isSet: true, size: keyspace.sets.count(record), weight: 1 };
   context.reply.error(WRONG_TYPE);
   return undefined;
 }
@@ -150,9 +137,9 @@ class Walk {
   next(): boolean {
     const { record, isSet, size } = this.input;
     if (size === 0) return false;
-    const { sortedSets } = this.context.keyspace;
-    const from = isSet ? setsOf(this.context) : sortedSets;
-    if (!this.hasBegun && isSet) setsOf(this.context).startWalk(record);
+    const { sets, sortedSets } = this.context.keyspace;
+    const from = isSet ? sets : sortedSets;
+    if (!this.hasBegun && isSet) sets.startWalk(record);
     const isThere = this.hasBegun || isSet ? from.next() : sortedSets.seek(record, 0);
     this.hasBegun = true;
     if (!isThere) return false;
@@ -168,9 +155,9 @@ class Walk {
 
 /** The score of the walk's member in another input, NaN when it is not in it. */
 function scoreIn(context: CommandContext, input: Input, walk: Walk): number {
-  const { sortedSets } = context.keyspace;
+  const { sets, sortedSets } = context.keyspace;
   if (input.size === 0) return Number.NaN;
-  if (input.isSet) return setsOf(context).has(input.record, walk.bytes, 0, walk.length) ? 1 : Number.NaN;
+  if (input.isSet) return sets.has(input.record, walk.bytes, 0, walk.length) ? 1 : Number.NaN;
   return sortedSets.find(input.record, walk.bytes, 0, walk.length) ? sortedSets.foundScore : Number.NaN;
 }
 

@@ -209,7 +209,7 @@ export function storeNothing(context: CommandContext, destination: number): void
 }
 
 /** Stores the sorted set at `root` (of the structure, not empty) in a key, and replies with its size. Takes `root` over. */
-export function storeRoot(context: CommandContext, root: number, destination: number, event: string): void {
+export function storeRoot(context: CommandContext, root: number, destination: number, event: string, dirty = 1): void {
   const { request, keyspace, database } = context;
   const { structure } = keyspace.sortedSets;
   const count = structure.size(root);
@@ -225,7 +225,7 @@ export function storeRoot(context: CommandContext, root: number, destination: nu
     structure.destroy(root);
     throw error;
   }
-  context.changed(EVENT_ZSET, event, destination);
+  context.changed(EVENT_ZSET, event, destination, dirty);
   context.reply.integer(count);
 }
 

@@ -63,20 +63,21 @@ const COMPARISONS = new ReplyError("ERR GT, LT, and/or NX options at the same ti
 const SINGLE_PAIR = new ReplyError("ERR INCR option supports a single increment-element pair");
 const NOT_A_NUMBER = new ReplyError("ERR resulting score is not a number (NaN)");
 
-const NX = 1;
-const XX = 2;
+/** Options of `addMembers`. */
+export const ADD_NX = 1;
+export const ADD_XX = 2;
 const GT = 4;
 const LT = 8;
-const CH = 16;
+export const ADD_CHANGED = 16;
 const INCR = 32;
 
 function optionAt(context: CommandContext, index: number): number {
   const { request } = context;
   // The first argument that is no option is a score: most have no letter in front.
   if (request.length[index]! > 4 || request.input[request.offset[index]!]! < 65) return 0;
-  if (request.is(index, "NX")) return NX;
-  if (request.is(index, "XX")) return XX;
-  if (request.is(index, "CH")) return CH;
+  if (request.is(index, "NX")) return ADD_NX;
+  if (request.is(index, "XX")) return ADD_XX;
+  if (request.is(index, "CH")) return ADD_CHANGED;
   if (request.is(index, "INCR")) return INCR;
   if (request.is(index, "GT")) return GT;
   return request.is(index, "LT") ? LT : 0;
@@ -93,7 +94,7 @@ function zadd(context: CommandContext): void {
   }
   const rest = request.count - first;
   if (rest === 0 || rest % 2 !== 0) reply.error(SYNTAX);
-  else if ((options & NX) !== 0 && (options & XX) !== 0) reply.error(NX_AND_XX);
+  else if ((options & ADD_NX) !== 0 && (options & ADD_XX) !== 0) reply.error(NX_AND_XX);
   else if (isContradiction(options)) reply.error(COMPARISONS);
   else if ((options & INCR) !== 0 && rest > 2) reply.error(SINGLE_PAIR);
   else addPairs(context, first, options);
@@ -101,26 +102,40 @@ function zadd(context: CommandContext): void {
 
 function isContradiction(options: number): boolean {
   const comparisons = options & (GT | LT);
-  return comparisons === (GT | LT) || (comparisons !== 0 && (options & NX) !== 0);
+  return comparisons === (GT | LT) || (comparisons !== 0 && (options & ADD_NX) !== 0);
 }
 
 function zincrby(context: CommandContext): void {
   addPairs(context, 2, INCR);
 }
 
-/** Adds the pairs of score and member from argument `first` on. hot path */
+/** Adds the pairs of score and member from argument `first` on. */
 function addPairs(context: CommandContext, first: number, options: number): void {
-  const { request, reply, keyspace, database } = context;
-  const count = request.count;
-  for (let index = first; index < count; index += 2) {
+  const { request } = context;
+  for (let index = first; index < request.count; index += 2) {
     if (Number.isNaN(request.float(index))) {
-      reply.error(NOT_A_FLOAT);
+      context.reply.error(NOT_A_FLOAT);
       return;
     }
   }
+  addMembers(context, options, first + 1, 2, undefined);
+}
+
+/**
+ * Adds members to the sorted set at argument 1: every `step` arguments from `first` on one. Their scores are `scores`, or
+ * stand before them. Replies, and tells of the change. hot path
+ */
+export function addMembers(
+  context: CommandContext,
+  options: number,
+  first: number,
+  step: number,
+  scores: Float64Array | undefined,
+): void {
+  const { request, reply, keyspace, database } = context;
   let record = writeSortedSet(context, 1);
   if (record === WRONG) return;
-  if (record === 0 && (options & XX) !== 0) {
+  if (record === 0 && (options & ADD_XX) !== 0) {
     replyAdded(context, options, 0, Number.NaN);
     return;
   }
@@ -129,24 +144,24 @@ function addPairs(context: CommandContext, first: number, options: number): void
   let added = 0;
   let updated = 0;
   let score = Number.NaN;
-  for (let index = first; index < count; index += 2) {
-    const start = request.offset[index + 1]!;
-    const length = request.length[index + 1]!;
-    score = request.float(index);
+  for (let index = first, place = 0; index < request.count; index += step, place++) {
+    const start = request.offset[index]!;
+    const length = request.length[index]!;
+    score = scores === undefined ? request.float(index - 1) : scores[place]!;
     if (record === 0) {
       record = sets.create(database, input, request.offset[1]!, request.length[1]!, score, input, start, length);
       added++;
       continue;
     }
     if (!sets.find(record, input, start, length)) {
-      if ((options & XX) === 0) {
+      if ((options & ADD_XX) === 0) {
         record = sets.insert(database, record, score, input, start, length);
         added++;
       } else score = Number.NaN;
       continue;
     }
     const found = sets.foundScore;
-    if ((options & INCR) !== 0 && (options & NX) === 0) {
+    if ((options & INCR) !== 0 && (options & ADD_NX) === 0) {
       score += found;
       if (Number.isNaN(score)) {
         // Only a single pair can come here: nothing has been changed.
@@ -160,14 +175,14 @@ function addPairs(context: CommandContext, first: number, options: number): void
       updated++;
     }
   }
-  replyAdded(context, options, (options & CH) !== 0 ? added + updated : added, score);
+  replyAdded(context, options, (options & ADD_CHANGED) !== 0 ? added + updated : added, score);
   if (added + updated > 0) context.changed(EVENT_ZSET, (options & INCR) !== 0 ? "zincr" : "zadd", 1, added + updated);
 }
 
 /** Whether the options forbid to give a member that has `found` the score `score`. */
 function isRefused(options: number, score: number, found: number): boolean {
-  if ((options & (NX | LT | GT)) === 0) return false;
-  return (options & NX) !== 0 || ((options & LT) !== 0 ? score >= found : score <= found);
+  if ((options & (ADD_NX | LT | GT)) === 0) return false;
+  return (options & ADD_NX) !== 0 || ((options & LT) !== 0 ? score >= found : score <= found);
 }
 
 /** With INCR the new score, null (NaN) when the options forbade it; otherwise the number. */

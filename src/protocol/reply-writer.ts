@@ -315,7 +315,11 @@ export class ReplyWriter {
 
   /** A double: `,` in RESP3, a bulk string in RESP2; digits as Redis prints them (17 significant, shortest for whole numbers). */
   double(value: number): void {
-    const text = formatFloat64(value);
+    this.decimal(formatFloat64(value));
+  }
+
+  /** A number whose digits were chosen by the caller, otherwise as `double`. */
+  decimal(text: string): void {
     if (this.protocol === 3) this.line(44, text);
     else this.bulkText(text);
   }
