@@ -8,6 +8,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { dataCommands } from "../commands/all.ts";
 import { readTimeoutMs } from "../commands/arguments.ts";
 import { type CommandContext, type CommandTable, KEY_UPDATE } from "../commands/command.ts";
@@ -245,6 +246,90 @@ describe("waiting for keys", () => {
     assert.equal(swapper.take(), "");
     writer.command("SWAPDB", 0, 1);
     assert.equal(swapper.take(), bulk("swapped"));
+  });
+});
+
+describe("any story", () => {
+  test("gives each value to the one who has waited longest for its key, and leaves the rest", () => {
+    const peers = 5;
+    const key = fc.constantFrom("a", "b", "c");
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant("take" as const),
+        peer: fc.nat(peers - 1),
+        keys: fc.array(key, { minLength: 1, maxLength: 3 }),
+      }),
+      fc.record({
+        kind: fc.constant("set" as const),
+        keys: fc.array(key, { minLength: 1, maxLength: 4 }),
+        isAtOnce: fc.boolean(),
+      }),
+      fc.record({ kind: fc.constant("delete" as const), key }),
+      fc.record({ kind: fc.constant("unblock" as const), peer: fc.nat(peers - 1) }),
+      fc.record({ kind: fc.constant("close" as const), peer: fc.nat(peers - 1) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 60 }), (steps, pieceBytes) => {
+        const [world, writer, ...others] = worldOf(peers + 1) as [World, FakePeer, ...FakePeer[]];
+        const values = new Map<string, string>();
+        let waiting: { peer: number; keys: string[] }[] = [];
+        const heard = others.map(() => "");
+        const expected = others.map(() => "");
+        let count = 0;
+        for (const each of steps) {
+          if (each.kind === "take") {
+            if (waiting.some(({ peer }) => peer === each.peer)) continue;
+            others[each.peer]!.send(encode("TAKE", ...each.keys, 0), pieceBytes);
+            const found = each.keys.find((name) => values.has(name));
+            if (found === undefined) {
+              waiting.push({ peer: each.peer, keys: each.keys });
+            } else {
+              expected[each.peer] += bulk(values.get(found)!);
+              values.delete(found);
+            }
+          } else if (each.kind === "set") {
+            const pairs = each.keys.map((name) => [name, `value ${++count}`] as const);
+            // In one command the newest value of a key counts, in several each is given away by itself.
+            const rounds = each.isAtOnce ? [pairs] : pairs.map((pair) => [pair]);
+            writer.send(rounds.map((round) => encode("MSET", ...round.flat())).join(""), pieceBytes);
+            for (const round of rounds) {
+              for (const [name, value] of round) values.set(name, value);
+              for (const [name] of round) {
+                for (;;) {
+                  const first = values.has(name) ? waiting.find(({ keys }) => keys.includes(name)) : undefined;
+                  if (first === undefined) break;
+                  const found = first.keys.find((each) => values.has(each))!;
+                  expected[first.peer] += bulk(values.get(found)!);
+                  values.delete(found);
+                  waiting = waiting.filter((other) => other !== first);
+                }
+              }
+            }
+          } else if (each.kind === "delete") {
+            writer.command("DEL", each.key);
+            values.delete(each.key);
+          } else {
+            const isWaiting = waiting.some(({ peer }) => peer === each.peer);
+            waiting = waiting.filter(({ peer }) => peer !== each.peer);
+            if (each.kind === "unblock") {
+              writer.command("CLIENT", "UNBLOCK", world.clientOf(others[each.peer]!).id);
+              if (isWaiting) expected[each.peer] += NOTHING;
+            } else {
+              heard[each.peer] += others[each.peer]!.take();
+              others[each.peer]!.close();
+              others[each.peer] = world.connect();
+            }
+          }
+          world.session.blocking.verify();
+        }
+        others.forEach((peer, index) => {
+          heard[index] += peer.take();
+        });
+        assert.deepEqual(heard, expected);
+        assert.equal(writer.ask("DBSIZE"), `:${values.size}\r\n`);
+        assert.equal(world.session.blockedCount, waiting.length);
+      }),
+    );
   });
 });
 

@@ -18,6 +18,7 @@
  */
 
 import type { CommandContext, KeyObserver, KeyWait } from "../commands/command.ts";
+import { assert } from "../core/assert.ts";
 import type { KeyHash } from "../core/sip-hash.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Database, Keyspace } from "../store/keyspace/keyspace.ts";
@@ -53,7 +54,8 @@ export class Waiter {
   readonly queues: KeyQueue[];
   /** False from the moment on at which its wait was ended. */
   isWaiting: boolean;
-  private readonly argumentBytes: Uint8Array;
+  /** The arguments, one behind the other. */
+  readonly argumentBytes: Uint8Array;
   private readonly lengths: Int32Array;
 
   constructor(client: Client, command: Command, wait: KeyWait, request: Request) {
@@ -184,6 +186,31 @@ export class Blocking implements KeyObserver {
     }
     if (waiter.hasTimeout) this.timedCount--;
     if (--this.waiterCount === 0) this.context.ignore(this);
+  }
+
+  /** Asserts I1, I2 and the counters: for tests. */
+  verify(): void {
+    const waiters = new Set<Waiter>();
+    let keyCount = 0;
+    let lossKeyCount = 0;
+    for (const map of this.maps) {
+      for (const queue of map?.all() ?? []) {
+        assert(queue.waiters.size > 0, "a queue that nobody stands in");
+        for (const waiter of queue.waiters) {
+          assert(waiter.client.waiter === waiter && waiter.isWaiting, "a waiter that does not wait");
+          assert(waiter.queues.includes(queue), "a waiter that does not know of its queue");
+          waiters.add(waiter);
+        }
+        keyCount++;
+        if (queue.lossCount > 0) lossKeyCount++;
+      }
+    }
+    assert(keyCount === this.keyCount && lossKeyCount === this.lossKeyCount, "keys are counted wrongly");
+    assert(waiters.size === this.waiterCount, "waiters are counted wrongly");
+    assert(
+      this.context.keyObservers.includes(this) === waiters.size > 0,
+      "the observer is there without need, or is not",
+    );
   }
 
   // ---- what commands tell ------------------------------------------------------------------------------------------

@@ -130,7 +130,12 @@ export class Client implements ClientState {
 
   /** Bytes of memory that the client's buffers take. */
   bufferBytes(): number {
-    return (this.unread?.length ?? 0) + this.connection.pendingBytes() + this.transactionBytes();
+    return (this.unread?.length ?? 0) + this.connection.pendingBytes() + this.transactionBytes() + this.waitingBytes();
+  }
+
+  /** Bytes of the request that waits for keys, and of what the client listens to. */
+  private waitingBytes(): number {
+    return (this.waiter?.argumentBytes.length ?? 0) + (this.subscriptions?.memoryBytes ?? 0);
   }
 
   /** Bytes of memory that queued commands and watched keys take. */

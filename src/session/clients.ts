@@ -124,11 +124,11 @@ function flagLetters(client: Client): string {
   return letters === "" ? "N" : letters;
 }
 
-/** Bytes of the arguments that the client's unfinished request holds so far. */
+/** Bytes of the arguments of the request that waits, and of those that the unfinished one holds so far. */
 function unfinishedArgumentBytes(client: Client): number {
   const unfinished = client.unfinished;
-  if (unfinished === undefined) return 0;
-  let bytes = 0;
+  let bytes = client.waiter?.argumentBytes.length ?? 0;
+  if (unfinished === undefined) return bytes;
   for (let index = 0; index < unfinished.count; index++) bytes += unfinished.length[index]!;
   return bytes;
 }

@@ -30,6 +30,8 @@ export class Subscriptions {
   readonly channels = new Set<Channel>();
   readonly patterns = new Set<Channel>();
   readonly shardChannels = new Set<Channel>();
+  /** What it takes, bytes: names are counted for each of their subscribers. */
+  memoryBytes = 0;
 
   get size(): number {
     return this.channels.size + this.patterns.size + this.shardChannels.size;
@@ -37,6 +39,9 @@ export class Subscriptions {
 }
 
 export type SubscriptionKind = "channels" | "patterns" | "shardChannels";
+
+/** Two entries of sets and a share of the Channel, as measured by the growth of the heap, rounded. */
+const SUBSCRIPTION_BYTES = 128;
 
 const MESSAGE = bulk("message");
 const PATTERN_MESSAGE = bulk("pmessage");
@@ -98,7 +103,10 @@ export class PubSub {
       client.subscriptions = new Subscriptions();
       this.clientCount++;
     }
-    client.subscriptions[kind].add(channel);
+    const known = client.subscriptions[kind];
+    if (known.has(channel)) return;
+    known.add(channel);
+    client.subscriptions.memoryBytes += length + SUBSCRIPTION_BYTES;
   }
 
   unsubscribe(client: Client, kind: SubscriptionKind, bytes: Uint8Array, start: number, length: number): void {
@@ -109,6 +117,7 @@ export class PubSub {
   leave(client: Client, kind: SubscriptionKind, channel: Channel): void {
     const subscriptions = client.subscriptions;
     if (subscriptions === undefined || !subscriptions[kind].delete(channel)) return;
+    subscriptions.memoryBytes -= channel.name.length + SUBSCRIPTION_BYTES;
     channel.subscribers.delete(client);
     if (channel.subscribers.size === 0) {
       this.mapOf(kind).delete(channel);

@@ -1,6 +1,8 @@
 /**
  * Stories of clients that wait for keys: who is served, when, with what, and in which order. The same as with the real
  * server.
+ * Left out: who is looked at while a pause holds back whom a transaction would have served. 7.0 serves in spite of the
+ * pause; 7.2 runs the command again, and the pause stops it as it stops every other.
  */
 import { playStories, type Stories } from "./stage.ts";
 
@@ -23,8 +25,9 @@ const stories: Stories = {
     const second = await stage.wait(bob, "BRPOP", "b", "c", 0);
     for (const reply of await boss.pipeline([
       ["MULTI"],
-      ["RPUSH", "b", "b1", "b2"],
+      // The other way round, 7.0 would serve the key that came first, 7.2 runs the request again.
       ["RPUSH", "a", "a1"],
+      ["RPUSH", "b", "b1", "b2"],
       ["EXEC"],
       ["LLEN", "a"],
       ["LLEN", "b"],
@@ -230,7 +233,6 @@ const stories: Stories = {
       ["RPUSH", "l", "x"],
       ["CLIENT", "PAUSE", 100_000, "WRITE"],
       ["EXEC"],
-      ["LLEN", "l"],
       ["CLIENT", "UNPAUSE"],
     ])) {
       stage.tell(each);
