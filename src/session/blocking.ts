@@ -28,6 +28,7 @@ import type { Command } from "./command-index.ts";
 
 /** What a type is called that no key has. */
 const NO_TYPE = -1;
+const NOTHING_REPLACED: NonNullable<KeyWait["replaced"]> = [];
 
 /** Those who wait for one key of one database. */
 class KeyQueue extends ByteEntry {
@@ -66,15 +67,19 @@ export class Waiter {
     this.hasTimeout = wait.timeoutMs > 0;
     this.queues = [];
     this.isWaiting = true;
-    const parts: Uint8Array[] = [];
-    for (let index = 0; index < request.count; index++) parts.push(request.bytes(index));
-    for (const { argument, bytes } of wait.replaced ?? []) parts[argument] = bytes;
-    this.lengths = Int32Array.from(parts, (part) => part.length);
-    this.argumentBytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    const { count } = request;
+    const replaced = wait.replaced ?? NOTHING_REPLACED;
+    this.lengths = request.length.slice(0, count);
+    for (const { argument, bytes } of replaced) this.lengths[argument] = bytes.length;
+    let size = 0;
+    for (let index = 0; index < count; index++) size += this.lengths[index]!;
+    this.argumentBytes = new Uint8Array(size);
     let at = 0;
-    for (const part of parts) {
-      this.argumentBytes.set(part, at);
-      at += part.length;
+    for (let index = 0; index < count; index++) {
+      const other = replaced.find(({ argument }) => argument === index);
+      if (other === undefined) copyArgument(request, index, this.argumentBytes, at);
+      else this.argumentBytes.set(other.bytes, at);
+      at += this.lengths[index]!;
     }
   }
 
@@ -91,6 +96,14 @@ export class Waiter {
       at += lengths[index]!;
     }
   }
+}
+
+function copyArgument(request: Request, argument: number, target: Uint8Array, at: number): void {
+  const { input } = request;
+  const start = request.offset[argument]!;
+  const length = request.length[argument]!;
+  if (length < 64) for (let index = 0; index < length; index++) target[at + index] = input[start + index]!;
+  else target.set(input.subarray(start, start + length), at);
 }
 
 export interface BlockingHost {
