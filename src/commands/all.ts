@@ -25,6 +25,11 @@ import { SET_COMMANDS } from "./set.ts";
 import { SET_OPERATION_COMMANDS } from "./set-operation.ts";
 import { SET_RANDOM_COMMANDS } from "./set-random.ts";
 import { SORT_COMMANDS } from "./sort.ts";
+import { STREAM_COMMANDS } from "./stream.ts";
+import { STREAM_GROUP_COMMANDS } from "./stream-group.ts";
+import { STREAM_INFO_COMMANDS } from "./stream-info.ts";
+import { STREAM_PENDING_COMMANDS } from "./stream-pending.ts";
+import { STREAM_READ_COMMANDS } from "./stream-read.ts";
 import { STRING_COMMANDS } from "./string.ts";
 import { STRING_LCS_COMMANDS } from "./string-lcs.ts";
 import { STRING_NUMBER_COMMANDS } from "./string-number.ts";
@@ -61,6 +66,11 @@ export function dataCommands(): CommandTable {
     ...SET_COMMANDS,
     ...SET_RANDOM_COMMANDS,
     ...SET_OPERATION_COMMANDS,
+    ...STREAM_COMMANDS,
+    ...STREAM_READ_COMMANDS,
+    ...STREAM_PENDING_COMMANDS,
+    ...STREAM_GROUP_COMMANDS,
+    ...STREAM_INFO_COMMANDS,
     ...SORT_COMMANDS,
     ...DATABASE_COMMANDS,
     ...WAIT_COMMANDS,

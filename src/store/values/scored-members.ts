@@ -2,7 +2,7 @@
  * ScoredMembers: a large sorted set ("skiplist"): a table that finds members and a tree that orders them.
  *
  *      root    [tree: 16 bytes][table][0]                     24 bytes; the tree's root lies in it
- *      entry   [score: 8][length: 4][member]                  named by the table and by the tree
+ *      entry   [score: 8][member], see member-table.ts        named by the table and by the tree
  *
  *      ZSCORE member ──► table ──► entry ◄── tree ◄── ZRANGE
  *
@@ -16,16 +16,13 @@
 import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import { SCORED_LAYOUT } from "../encodings/entry-layouts.ts";
 import { type HashTable, RecordList } from "../encodings/hash-table.ts";
+import { memberBytes, memberLength, memberStart, SCORE_BYTES, writeMember } from "../encodings/member-table.ts";
 import { ScoreTree } from "../encodings/score-tree.ts";
-import { KEY_LENGTH_MASK } from "../keyspace/record.ts";
 import type { Structure } from "../keyspace/structure.ts";
 
 const ROOT_CELL_BYTES = 24;
 const TABLE_WORD = 4;
-const MEMBER_OFFSET = SCORED_LAYOUT.keyOffset[0]!;
-const LENGTH_WORD = SCORED_LAYOUT.lengthWord;
 /** Leaves of the tree that are freed for one part: freeing a bucket with its entries takes about as long. */
 const LEAVES_PER_PART = 2;
 
@@ -82,11 +79,11 @@ export class ScoredMembers implements Structure {
   }
 
   memberStart(entry: number): number {
-    return ((entry & UNIT_MASK) << 3) + MEMBER_OFFSET;
+    return memberStart(this.memberBytes(entry), ((entry & UNIT_MASK) << 3) + SCORE_BYTES);
   }
 
   memberLength(entry: number): number {
-    return this.arena.words[entry >>> SEGMENT_SHIFT]![((entry & UNIT_MASK) << 1) + LENGTH_WORD]! & KEY_LENGTH_MASK;
+    return memberLength(this.memberBytes(entry), ((entry & UNIT_MASK) << 3) + SCORE_BYTES);
   }
 
   hashOf(bytes: Uint8Array, start: number, length: number): number {
@@ -187,12 +184,11 @@ export class ScoredMembers implements Structure {
   }
 
   private newEntry(score: number, bytes: Uint8Array, start: number, length: number): number {
-    const entry = this.arena.allocate(MEMBER_OFFSET + length);
+    const entry = this.arena.allocate(SCORE_BYTES + memberBytes(length));
     const segment = entry >>> SEGMENT_SHIFT;
     const unit = entry & UNIT_MASK;
     this.arena.doubles[segment]![unit] = score;
-    this.arena.words[segment]![(unit << 1) + LENGTH_WORD] = length;
-    this.arena.copyIn(entry, MEMBER_OFFSET, bytes, start, length);
+    writeMember(this.arena.bytes[segment]!, (unit << 3) + SCORE_BYTES, bytes, start, length);
     return entry;
   }
 

@@ -4,7 +4,7 @@
  *
  *      intset      width count [number][number] ...            bytes of the record
  *      listpack    head [member][member] ... ff                bytes of the record
- *      hashtable   root ──► entry [length][member]             entry-layouts.ts, MEMBER
+ *      hashtable   root ──► entry [member]                     member-table.ts
  *
  *  I1  A set has at least one member: who takes out the last one deletes the record (`keyspace.deleteRecord`).
  *  I2  An intset stays within set-max-intset-entries; it becomes a listpack by its first other member if that leaves it
@@ -31,21 +31,18 @@ import {
   listpackCount,
   nextEntry,
 } from "../encodings/listpack.ts";
+import { memberBytes, memberLength, memberStart, writeMember } from "../encodings/member-table.ts";
 import { type Database, type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import {
   ENCODING_HASHTABLE,
   ENCODING_INTSET,
   ENCODING_LISTPACK,
-  KEY_LENGTH_MASK,
   type Records,
   TYPE_SET,
   type ValueView,
 } from "../keyspace/record.ts";
 import { PackedValues } from "./packed-values.ts";
 import { TableStructure } from "./table-structure.ts";
-
-/** Bytes before the member of an entry. */
-const HEAD_BYTES = 4;
 
 export class Sets extends TableStructure implements ValueView {
   /** The member that `next`, `pick`, `readToken` and `readMember` found; valid until the next write. */
@@ -218,8 +215,8 @@ export class Sets extends TableStructure implements ValueView {
     const segment = entry >>> SEGMENT_SHIFT;
     const unit = entry & UNIT_MASK;
     this.valueBytes = this.arena.bytes[segment]!;
-    this.valueStart = (unit << 3) + HEAD_BYTES;
-    this.valueLength = this.arena.words[segment]![unit << 1]! & KEY_LENGTH_MASK;
+    this.valueStart = memberStart(this.valueBytes, unit << 3);
+    this.valueLength = memberLength(this.valueBytes, unit << 3);
   }
 
   /** Whether the member that was found is a whole number of 64 bits, as intsets keep them. */
@@ -577,9 +574,8 @@ export class Sets extends TableStructure implements ValueView {
   }
 
   private makeEntry(member: Uint8Array, start: number, length: number): number {
-    const entry = this.arena.allocate(HEAD_BYTES + length);
-    this.arena.words[entry >>> SEGMENT_SHIFT]![(entry & UNIT_MASK) << 1] = length;
-    this.arena.copyIn(entry, HEAD_BYTES, member, start, length);
+    const entry = this.arena.allocate(memberBytes(length));
+    writeMember(this.arena.bytes[entry >>> SEGMENT_SHIFT]!, (entry & UNIT_MASK) << 3, member, start, length);
     return entry;
   }
 
@@ -602,6 +598,6 @@ export class Sets extends TableStructure implements ValueView {
 
   protected override verifyEntry(entry: number): void {
     this.readMember(entry);
-    assert(HEAD_BYTES + this.valueLength <= this.arena.capacity(entry), "a member fits into its cell");
+    assert(memberBytes(this.valueLength) <= this.arena.capacity(entry), "a member fits into its cell");
   }
 }

@@ -33,6 +33,8 @@ import { StreamGroups } from "./stream-groups.ts";
 import { compareIds, copyId, fillId, ID_WORDS, makeId, type StreamId } from "./stream-id.ts";
 import { relocateStream, streamBytes, verifyStream } from "./stream-inspection.ts";
 import { countEntryBytes, FLAG_SAME_FIELDS, StreamNodes } from "./stream-nodes.ts";
+import { StreamProgress } from "./stream-progress.ts";
+import { StreamRegisters } from "./stream-registers.ts";
 
 const TAIL = 4;
 const GROUPS = 5;
@@ -77,6 +79,10 @@ export class Streams implements Structure {
   readonly nodes: StreamNodes;
   /** The id of the node that `HashTable.touch` is called for (I3). */
   readonly touchedId: StreamId;
+  /** How far groups have read. */
+  readonly progress: StreamProgress;
+  /** For commands. */
+  readonly registers: StreamRegisters;
   /** What `readNode` read: a node's listpack. Its id is `nodeId` after `firstNode` and `nextNode`. */
   nodeBytes: Uint8Array;
   nodeStart: number;
@@ -104,6 +110,8 @@ export class Streams implements Structure {
     this.listpack = new Listpack();
     this.id = makeId();
     this.touchedId = makeId();
+    this.progress = new StreamProgress();
+    this.registers = new StreamRegisters();
     this.nodeBytes = this.arena.bytes[0]!;
     this.nodeStart = 0;
     this.nodeLength = 0;
