@@ -9,9 +9,11 @@
  *
  *  I1  Without an order, places come as the cells do: centre, N, S, E, W, NE, NW, SE, SW, each by score.
  *  I2  COUNT without ANY means the nearest ones.
+ *  I3  Distances that are told or stored are those of C's library to the last bit; others may be a bit off.
  *  Source: replies of redis-server 7.0.
  */
 
+import { ExactTrigonometry } from "../core/exact-trigonometry.ts";
 import {
   areaOf,
   boundsOf,
@@ -41,6 +43,9 @@ const NO_HEIGHT = new ReplyError("ERR need numeric height");
 const NEGATIVE_BOX = new ReplyError("ERR height or width cannot be negative");
 const COUNT_POSITIVE = new ReplyError("ERR COUNT must be > 0");
 const ANY_ALONE = new ReplyError("ERR the ANY argument requires COUNT argument");
+
+/** How far Math's distances may be off is less than this by far. */
+const DOUBT_METRES = 0.001;
 
 /** Which command it is. */
 interface Kind {
@@ -74,6 +79,7 @@ class Search {
   /** Argument of the key in which the result is stored, 0 none. */
   destination = 0;
   storesDistance = false;
+  readonly exact = new ExactTrigonometry();
 }
 
 /** What was found: ranks in the sorted set, with all that belongs to each. */
@@ -264,17 +270,30 @@ function cellsFor(search: Search): Cell[] {
   return cells;
 }
 
-/** Metres from the centre, NaN when the place lies outside of the shape. */
+/** Metres from the centre, NaN when the place lies outside of the shape. Exact only where it matters (I3). */
 function metresWithin(search: Search, place: Place): number {
   const { centre, unit, width, height } = search;
   const { longitude, latitude } = place;
   if (search.shape === "circle") {
-    const metres = distance(centre.longitude, centre.latitude, longitude, latitude);
-    return metres > width * unit ? Number.NaN : metres;
+    const metres = distance(centre.longitude, centre.latitude, longitude, latitude, Math);
+    return isBeyond(metres, width * unit, () => exactMetres(search, place)) ? Number.NaN : metres;
   }
   if (latitudeDistance(latitude, centre.latitude) > (height * unit) / 2) return Number.NaN;
-  if (distance(longitude, latitude, centre.longitude, latitude) > (width * unit) / 2) return Number.NaN;
-  return distance(centre.longitude, centre.latitude, longitude, latitude);
+  const aside = distance(longitude, latitude, centre.longitude, latitude, Math);
+  const exactAside = (): number => distance(longitude, latitude, centre.longitude, latitude, search.exact);
+  if (isBeyond(aside, (width * unit) / 2, exactAside)) return Number.NaN;
+  return distance(centre.longitude, centre.latitude, longitude, latitude, Math);
+}
+
+function exactMetres(search: Search, place: Place): number {
+  const { centre } = search;
+  return distance(centre.longitude, centre.latitude, place.longitude, place.latitude, search.exact);
+}
+
+/** Whether a distance is larger than `limit`; asks for the exact one when they are too close together. */
+function isBeyond(metres: number, limit: number, exact: () => number): boolean {
+  const isClear = Math.abs(metres - limit) > DOUBT_METRES;
+  return (isClear ? metres : exact()) > limit;
 }
 
 function findPlaces(context: CommandContext, record: number, search: Search): Found {
@@ -322,7 +341,7 @@ function replyFound(context: CommandContext, record: number, search: Search, fou
     sets.seek(record, found.ranks[index]!);
     if (details > 0) reply.array(details + 1);
     reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
-    if (search.withDistance) replyDistance(reply, found.metres[index]! / search.unit);
+    if (search.withDistance) replyDistance(reply, exactMetres(search, found.places[index]!) / search.unit);
     if (search.withHash) reply.integer(Math.trunc(found.scores[index]!));
     if (search.withPlace) replyPlace(reply, found.places[index]!);
   }
@@ -341,7 +360,9 @@ function storeFound(context: CommandContext, record: number, search: Search, fou
     for (const index of indexes) {
       sets.seek(record, found.ranks[index]!);
       const { valueBytes: bytes, valueStart: start, valueLength: length } = sets;
-      const score = search.storesDistance ? found.metres[index]! / search.unit : found.scores[index]!;
+      const score = search.storesDistance
+        ? exactMetres(search, found.places[index]!) / search.unit
+        : found.scores[index]!;
       structure.insert(root, structure.hashOf(bytes, start, length), score, bytes, start, length);
     }
   } catch (error) {

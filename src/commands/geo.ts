@@ -7,6 +7,7 @@
  *  Source: replies of redis-server 7.0.
  */
 
+import { ExactTrigonometry } from "../core/exact-trigonometry.ts";
 import { distance, geohashText, LATITUDE_MAX, LONGITUDE_MAX, type Place, placeOf, scoreOf } from "../core/geohash.ts";
 import { NOT_A_FLOAT, ReplyError, SYNTAX } from "../protocol/errors.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
@@ -134,7 +135,9 @@ function geodist(context: CommandContext): void {
   const from: Place = { longitude: 0, latitude: 0 };
   const to: Place = { longitude: 0, latitude: 0 };
   if (placeOfMember(context, record, 2, from) && placeOfMember(context, record, 3, to)) {
-    replyDistance(reply, distance(from.longitude, from.latitude, to.longitude, to.latitude) / unit);
+    const exact = new ExactTrigonometry();
+    const metres = distance(from.longitude, from.latitude, to.longitude, to.latitude, exact);
+    replyDistance(reply, metres / unit);
   } else {
     reply.nullBulk();
   }

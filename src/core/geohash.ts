@@ -57,9 +57,10 @@ export function cellAt(longitude: number, latitude: number, step: number, latitu
 /** The cell `columns` to the east and `rows` to the north, round the map at its borders. */
 export function neighbour(cell: Cell, columns: number, rows: number): Cell {
   const count = 2 ** cell.step;
+  // A place on the eastern or northern border is one beyond the last column or row: it stays so where nothing is added.
   return {
-    column: (cell.column + columns + count) % count,
-    row: (cell.row + rows + count) % count,
+    column: columns === 0 ? cell.column : (cell.column + columns + count) % count,
+    row: rows === 0 ? cell.row : (cell.row + rows + count) % count,
     step: cell.step,
   };
 }
@@ -167,15 +168,28 @@ export function latitudeDistance(from: number, to: number): number {
   return EARTH_RADIUS * Math.abs(to * DEGREE - from * DEGREE);
 }
 
-/** Metres along the great circle (haversine). */
-export function distance(fromLongitude: number, fromLatitude: number, toLongitude: number, toLatitude: number): number {
-  const across = Math.sin((toLongitude * DEGREE - fromLongitude * DEGREE) / 2);
+/** Sine, cosine and arc sine: Math's own, or ExactTrigonometry. */
+export interface Trigonometry {
+  sin(x: number): number;
+  cos(x: number): number;
+  asin(x: number): number;
+}
+
+/** Metres along the great circle (haversine); with ExactTrigonometry to the last bit as Redis computes them. */
+export function distance(
+  fromLongitude: number,
+  fromLatitude: number,
+  toLongitude: number,
+  toLatitude: number,
+  trigonometry: Trigonometry,
+): number {
+  const across = trigonometry.sin((toLongitude * DEGREE - fromLongitude * DEGREE) / 2);
   if (across === 0) return latitudeDistance(fromLatitude, toLatitude);
   const from = fromLatitude * DEGREE;
   const to = toLatitude * DEGREE;
-  const along = Math.sin((to - from) / 2);
-  const chord = along * along + Math.cos(from) * Math.cos(to) * across * across;
-  return 2 * EARTH_RADIUS * Math.asin(Math.sqrt(chord));
+  const along = trigonometry.sin((to - from) / 2);
+  const chord = along * along + trigonometry.cos(from) * trigonometry.cos(to) * across * across;
+  return 2 * EARTH_RADIUS * trigonometry.asin(Math.sqrt(chord));
 }
 
 /** The borders of what lies `height` metres to the north and south, and `width` to the east and west, of a place. */
