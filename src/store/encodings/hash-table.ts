@@ -78,12 +78,12 @@ export class HashTable {
   slot: number;
 
   private readonly warmHomes: Int32Array;
-  private readonly hash: KeyHash;
+  protected readonly hash: KeyHash;
   /** Where an entry keeps its key: see entry-layouts.ts. */
   private readonly lengthWord: number;
   private readonly keyOffset: Uint8Array;
   private readonly words: Int32Array[];
-  private readonly bytes: Uint8Array[];
+  protected readonly bytes: Uint8Array[];
   /** Scratch for splitting and merging chains. */
   private readonly chain: RecordList;
 
@@ -203,7 +203,7 @@ export class HashTable {
     }
   }
 
-  private hasKey(record: number, source: Uint8Array, start: number, length: number): boolean {
+  protected hasKey(record: number, source: Uint8Array, start: number, length: number): boolean {
     const segment = record >>> SEGMENT_SHIFT;
     const unit = record & UNIT_MASK;
     const flags = this.words[segment]![(unit << 1) + this.lengthWord]!;

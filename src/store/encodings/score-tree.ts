@@ -1,7 +1,7 @@
 /**
  * Score tree: the order of a sorted set. Items are ordered by score, then by the members' bytes.
  *
- *      item    [score: 8, in the order of two signed words][entry: 4]      entry → [score: 8][length: 4][member]
+ *      item    [score: 8, in the order of two signed words][entry: 4]      entry → [score: 8][member], see member-table.ts
  *
  *      insert(root, score, entry)   remove(root, score, entry)   move(root, oldScore, newScore, entry)
  *      seekScore(root, score, side)   first item with this score or above (BELOW), or above it (ABOVE)
@@ -16,8 +16,7 @@
  */
 
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import { KEY_LENGTH_MASK } from "../keyspace/record.ts";
-import { SCORED_LAYOUT } from "./entry-layouts.ts";
+import { memberLength, memberStart, SCORE_BYTES } from "./member-table.ts";
 import { SortedTree } from "./sorted-tree.ts";
 
 /** For `seekScore`: before all members with the score, or behind them. */
@@ -26,8 +25,6 @@ export const ABOVE = 1;
 const AT_MEMBER = 0;
 
 const KEY_WORDS = 2;
-const MEMBER_OFFSET = SCORED_LAYOUT.keyOffset[0]!;
-const LENGTH_WORD = SCORED_LAYOUT.lengthWord;
 const SIGN = 1 << 31;
 
 export class ScoreTree extends SortedTree {
@@ -125,8 +122,9 @@ export class ScoreTree extends SortedTree {
     const unit = entry & UNIT_MASK;
     this.side = AT_MEMBER;
     this.member = this.arena.bytes[segment]!;
-    this.memberStart = (unit << 3) + MEMBER_OFFSET;
-    this.memberLength = this.words[segment]![(unit << 1) + LENGTH_WORD]! & KEY_LENGTH_MASK;
+    const at = (unit << 3) + SCORE_BYTES;
+    this.memberStart = memberStart(this.member, at);
+    this.memberLength = memberLength(this.member, at);
   }
 
   protected override search(words: Int32Array, at: number, count: number, stride: number): number {
@@ -158,15 +156,16 @@ export class ScoreTree extends SortedTree {
     const segment = entry >>> SEGMENT_SHIFT;
     const unit = entry & UNIT_MASK;
     const bytes = this.arena.bytes[segment]!;
-    const start = (unit << 3) + MEMBER_OFFSET;
-    const length = this.words[segment]![(unit << 1) + LENGTH_WORD]! & KEY_LENGTH_MASK;
-    const { member, memberStart, memberLength } = this;
-    const common = length < memberLength ? length : memberLength;
+    const at = (unit << 3) + SCORE_BYTES;
+    const start = memberStart(bytes, at);
+    const length = memberLength(bytes, at);
+    const { member, memberStart: probeStart, memberLength: probeLength } = this;
+    const common = length < probeLength ? length : probeLength;
     for (let index = 0; index < common; index++) {
-      const difference = bytes[start + index]! - member[memberStart + index]!;
+      const difference = bytes[start + index]! - member[probeStart + index]!;
       if (difference !== 0) return difference;
     }
-    return length - memberLength;
+    return length - probeLength;
   }
 
   override isAscending(leftWords: Int32Array, left: number, rightWords: Int32Array, right: number): boolean {

@@ -18,8 +18,9 @@
 import { assert } from "../../core/assert.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import { FIELD_LAYOUT, MEMBER_LAYOUT, SCORED_LAYOUT } from "../encodings/entry-layouts.ts";
+import { FIELD_LAYOUT } from "../encodings/entry-layouts.ts";
 import { type Capture, HashTable, RecordList, WARM_MAX } from "../encodings/hash-table.ts";
+import { MemberTable, SCORE_BYTES } from "../encodings/member-table.ts";
 import { Hashes } from "../values/hashes.ts";
 import { Lists } from "../values/lists.ts";
 import { Sets } from "../values/sets.ts";
@@ -78,8 +79,8 @@ export class Keyspace extends ValueStore {
     this.makeArena = makeArena;
     this.encodingLimits = new EncodingLimits();
     this.fields = new HashTable(this.arena, hash, FIELD_LAYOUT);
-    this.members = new HashTable(this.arena, hash, MEMBER_LAYOUT);
-    this.scored = new HashTable(this.arena, hash, SCORED_LAYOUT);
+    this.members = new MemberTable(this.arena, hash, 0);
+    this.scored = new MemberTable(this.arena, hash, SCORE_BYTES);
     this.openTables = [];
     this.databases = [];
     for (let index = 0; index < databaseCount; index++) this.databases.push(new Database(index, this.tables));
@@ -511,8 +512,8 @@ export class Keyspace extends ValueStore {
       this.records = new Records(this.arena);
       this.tables = new HashTable(this.arena, this.hash);
       this.fields = new HashTable(this.arena, this.hash, FIELD_LAYOUT);
-      this.members = new HashTable(this.arena, this.hash, MEMBER_LAYOUT);
-      this.scored = new HashTable(this.arena, this.hash, SCORED_LAYOUT);
+      this.members = new MemberTable(this.arena, this.hash, 0);
+      this.scored = new MemberTable(this.arena, this.hash, SCORE_BYTES);
       this.makeTypes();
     }
     this.reclaimer.forget();
