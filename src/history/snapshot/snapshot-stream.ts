@@ -8,9 +8,12 @@
  *  I1  Each record that the keyspace held when the stream was opened is written once, with the value it had then.
  *  I2  Nothing that was written after that moment is in the stream.
  *  I3  A bucket made by growth is as passed as the bucket it was split from, which is captured before it is split.
- *  I4  A chain is marked passed when all of it has been written; a chain of which a long value is being written in
+ *  I4  A chain is marked passed when all of it has been written, but for its large collections: these wait in line
+ *      (large-value.ts), and their parts are watched one by one. A chain of which a long string is being written in
  *      pieces is finished at once when something is about to change it.
- *  I5  The stream knows nothing of where its bytes go: `emit` takes them.
+ *  I5  While a value is being written in slices, chains that are about to change are written aside; their bytes follow
+ *      when the value is complete.
+ *  I6  The stream knows nothing of where its bytes go: `emit` takes them.
  *
  * FLUSHALL gives the keyspace a new arena and leaves the old one to this stream, at no cost.
  * What is held in memory beyond the keyspace itself: the chunk being filled, and what `emit` keeps.
@@ -21,11 +24,11 @@
 import { type HashTable, RecordList } from "../../store/encodings/hash-table.ts";
 import type { Keyspace } from "../../store/keyspace/keyspace.ts";
 import { type Records, TYPE_STRING, type ValueView } from "../../store/keyspace/record.ts";
-import type { RdbChunk, RdbEncoder } from "../formats/rdb-encoder.ts";
+import { type RdbChunk, RdbEncoder } from "../formats/rdb-encoder.ts";
+import { CHUNK_EMIT_BYTES, type KeyHead, type LargeValue, type SnapshotOutput } from "./large-value.ts";
+import { ValueWriter } from "./value-writer.ts";
 
-/** A chunk is handed on when it holds this much. */
-const CHUNK_EMIT_BYTES = 256 * 1024;
-/** Longer values are written in pieces of this size, so that a slice stays short. */
+/** Longer strings are written in pieces of this size, so that a slice stays short. */
 const PIECE_BYTES = 1024 * 1024;
 /** Chains between two looks at the clock. */
 const CHAINS_PER_CHECK = 8;
@@ -37,7 +40,7 @@ export interface SnapshotOptions {
   readonly access: "idle" | "frequency" | "none";
 }
 
-export class SnapshotStream implements ValueView {
+export class SnapshotStream implements ValueView, SnapshotOutput {
   /** Keys that there were, and keys written so far. */
   readonly keyCount: number;
   writtenKeys: number;
@@ -50,8 +53,9 @@ export class SnapshotStream implements ValueView {
   private readonly keyspace: Keyspace;
   private readonly tables: HashTable;
   private readonly records: Records;
-  private readonly encoder: RdbEncoder;
-  private readonly emit: (chunk: RdbChunk) => void;
+  readonly encoder: RdbEncoder;
+  readonly emit: (chunk: RdbChunk) => void;
+  private readonly values: ValueWriter;
   private readonly access: SnapshotOptions["access"];
   private readonly id: number;
   /** Tables to be walked: address, database and counts as they were when the stream was opened. */
@@ -67,12 +71,22 @@ export class SnapshotStream implements ValueView {
   private selected: number;
   private readonly announced: Set<number>;
   private readonly chain: RecordList;
+  private readonly asideChain: RecordList;
   /** The chain that is being written: its home bucket, 0 when there is none. */
   private openHome: number;
   private openCount: number;
   private openIndex: number;
   /** Bytes of the open chain's long value that were written, -1 when none is being written. */
   private pieceOffset: number;
+  /** Large values that were met and are not yet written, in line, and by the address that `touch` names them by. */
+  private waiting: LargeValue[];
+  private readonly large: Map<number, LargeValue>;
+  /** The one that is being written. */
+  private current: LargeValue | undefined;
+  /** Chains that changed while a value was being written (I5): bytes, finished chunks of them, the database selected in them. */
+  private aside: RdbEncoder | undefined;
+  private asideChunks: RdbChunk[];
+  private asideSelected: number;
   private isEnded: boolean;
 
   /** Opens the stream: from here on writes to the keyspace are shown to it. At most one stream is open at a time. */
@@ -82,6 +96,13 @@ export class SnapshotStream implements ValueView {
     this.records = keyspace.records;
     this.encoder = encoder;
     this.emit = emit;
+    this.values = new ValueWriter(keyspace);
+    this.waiting = [];
+    this.large = new Map();
+    this.current = undefined;
+    this.aside = undefined;
+    this.asideChunks = [];
+    this.asideSelected = -1;
     this.access = options.access;
     this.keyCount = keyspace.totalKeys();
     this.writtenKeys = 0;
@@ -98,6 +119,7 @@ export class SnapshotStream implements ValueView {
     this.selected = -1;
     this.announced = new Set();
     this.chain = new RecordList();
+    this.asideChain = new RecordList();
     this.openHome = 0;
     this.openCount = 0;
     this.openIndex = 0;
@@ -118,8 +140,14 @@ export class SnapshotStream implements ValueView {
   step(isOver: () => boolean): boolean {
     if (this.isEnded) return true;
     for (;;) {
+      if (this.current !== undefined && !this.writeLarge(this.current, isOver)) return false;
       if (this.openHome !== 0 && !this.writeOpenChain(isOver)) return false;
-      for (let chain = 0; chain < CHAINS_PER_CHECK; chain++) {
+      const next = this.waiting.shift();
+      if (next !== undefined) {
+        this.beginLarge(next);
+        continue;
+      }
+      for (let chain = 0; chain < CHAINS_PER_CHECK && this.waiting.length === 0; chain++) {
         if (!this.openNextChain()) return this.complete();
         if (this.openHome !== 0 && !this.writeOpenChain(isOver)) return false;
       }
@@ -131,6 +159,8 @@ export class SnapshotStream implements ValueView {
   abort(): void {
     if (this.isEnded) return;
     this.isEnded = true;
+    this.waiting = [];
+    this.large.clear();
     this.keyspace.closeSnapshot();
   }
 
@@ -164,7 +194,7 @@ export class SnapshotStream implements ValueView {
     this.openHome = home;
   }
 
-  /** Writes the open chain's records; false when `isOver` ended the slice in the middle of a long value. */
+  /** Writes the open chain's records; false when `isOver` ended the slice in the middle of a long string. */
   private writeOpenChain(isOver: (() => boolean) | undefined): boolean {
     const records = this.chain.records;
     while (this.openIndex < this.openCount) {
@@ -173,22 +203,31 @@ export class SnapshotStream implements ValueView {
     }
     this.tables.setPassed(this.openHome, this.id);
     this.openHome = 0;
+    this.takeBackAside();
     if (this.encoder.chunkLength >= CHUNK_EMIT_BYTES) this.emit(this.encoder.takeChunk());
     return true;
   }
 
-  /** The hook: a chain that has not been passed is about to change. */
-  private capture(table: number, home: number): void {
-    const position = this.walked.findIndex((walk) => walk.table === table);
+  /** The hook: a part of something that has not been passed is about to change. */
+  private capture(owner: number, part: number): void {
+    const position = this.walked.findIndex((walk) => walk.table === owner);
     if (position === -1) {
-      // A table that the snapshot does not hold: of keys that expire, or newer than the stream.
-      this.tables.setPassed(home, this.id);
+      const large = this.large.get(owner);
+      // Otherwise it is nothing that the snapshot holds, or all of it has been written.
+      if (large === undefined) this.tables.setPassed(part, this.id);
+      else large.capture(part);
       return;
     }
-    if (this.openHome !== 0) this.writeOpenChain(undefined);
-    if (this.tables.isPassed(home, this.id)) return;
+    if (part === this.openHome) {
+      this.writeOpenChain(undefined);
+      return;
+    }
+    if (this.current !== undefined || this.pieceOffset !== -1) {
+      this.writeAside(position, part);
+      return;
+    }
     this.select(position);
-    this.openChain(home);
+    this.openChain(part);
     this.writeOpenChain(undefined);
   }
 
@@ -196,22 +235,123 @@ export class SnapshotStream implements ValueView {
     const walk = this.walked[position]!;
     if (this.selected === walk.index) return;
     this.selected = walk.index;
-    this.encoder.selectDb(walk.index);
-    if (this.announced.has(walk.index)) return;
-    this.announced.add(walk.index);
-    this.encoder.resizeDb(walk.keys, walk.expiring);
+    this.writeSelect(this.encoder, walk.index);
   }
+
+  private writeSelect(encoder: RdbEncoder, index: number): void {
+    encoder.selectDb(index);
+    if (this.announced.has(index)) return;
+    this.announced.add(index);
+    const walk = this.walked.find((each) => each.index === index)!;
+    encoder.resizeDb(walk.keys, walk.expiring);
+  }
+
+  // ---- large values, and what changes while one is being written --------------------------------------------------
+
+  private beginLarge(value: LargeValue): void {
+    this.current = value;
+    if (this.selected !== value.head.database) {
+      this.selected = value.head.database;
+      this.writeSelect(this.encoder, value.head.database);
+    }
+    value.begin(this);
+  }
+
+  private writeLarge(value: LargeValue, isOver: () => boolean): boolean {
+    if (!value.step(this, isOver)) return false;
+    this.large.delete(value.owner);
+    this.current = undefined;
+    this.takeBackAside();
+    return true;
+  }
+
+  /** Writes a whole chain beside the value that is being written (I5); of its long strings too, at once. */
+  private writeAside(position: number, home: number): void {
+    this.aside ??= new RdbEncoder();
+    const { aside } = this;
+    const walk = this.walked[position]!;
+    if (this.asideSelected !== walk.index) {
+      this.asideSelected = walk.index;
+      this.writeSelect(aside, walk.index);
+    }
+    const count = this.tables.readChain(home, this.asideChain);
+    for (let index = 0; index < count; index++) {
+      const record = this.asideChain.records[index]!;
+      if (this.postpone(record, walk.index)) continue;
+      this.headOf(record, walk.index).write(aside);
+      this.values.write(aside, record);
+    }
+    this.tables.setPassed(home, this.id);
+    if (aside.chunkLength >= CHUNK_EMIT_BYTES) this.asideChunks.push(aside.takeChunk());
+  }
+
+  /** What was written aside follows what was being written, which is complete. */
+  private takeBackAside(): void {
+    if (this.aside === undefined || this.current !== undefined || this.pieceOffset !== -1) return;
+    if (this.asideSelected === -1) return;
+    this.emit(this.encoder.takeChunk());
+    for (const chunk of this.asideChunks) this.emit(chunk);
+    this.emit(this.aside.takeChunk());
+    this.asideChunks = [];
+    this.selected = this.asideSelected;
+    this.asideSelected = -1;
+  }
+
+  /** A large collection gets in line instead of being written now: true when that was done. */
+  private postpone(record: number, database: number): boolean {
+    if (!this.values.isLarge(record)) return false;
+    const large = this.values.large(this.headOf(record, database), record);
+    this.waiting.push(large);
+    this.large.set(large.owner, large);
+    return true;
+  }
+
+  /** What stands before the value of `record`, as it is now. */
+  private headOf(record: number, database: number): KeyHead {
+    const { records } = this;
+    const type = this.values.rdbType(record);
+    const key = records.key(record);
+    const expireAtMs = records.expireAtMs(record);
+    const access = records.access(record);
+    return { database, write: (encoder) => this.writeHead(encoder, type, key, 0, key.length, expireAtMs, access) };
+  }
+
+  private writeHead(
+    encoder: RdbEncoder,
+    type: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    expireAtMs: number,
+    access: number,
+  ): void {
+    if (expireAtMs >= 0) encoder.expireMs(expireAtMs);
+    if (this.access === "idle") encoder.idle(this.keyspace.clock.idleSeconds(access));
+    else if (this.access === "frequency") encoder.freq(access & 255);
+    encoder.key(type, key, keyStart, keyLength);
+    this.writtenKeys++;
+  }
+
+  // ---- records --------------------------------------------------------------------------------------------------------
 
   /** hot path */
   private writeRecord(record: number, isOver: (() => boolean) | undefined): boolean {
     const { encoder, records } = this;
     if (this.pieceOffset === -1) {
-      const expireAtMs = records.expireAtMs(record);
-      if (expireAtMs >= 0) encoder.expireMs(expireAtMs);
-      if (this.access === "idle") encoder.idle(this.keyspace.clock.idleSeconds(records.access(record)));
-      else if (this.access === "frequency") encoder.freq(records.access(record) & 255);
-      encoder.key(TYPE_STRING, records.view(record), records.keyStart(record), records.keyLength(record));
-      this.writtenKeys++;
+      if (this.postpone(record, this.selected)) return true;
+      this.writeHead(
+        encoder,
+        this.values.rdbType(record),
+        records.view(record),
+        records.keyStart(record),
+        records.keyLength(record),
+        records.expireAtMs(record),
+        records.access(record),
+      );
+      if (records.type(record) !== TYPE_STRING) {
+        this.values.write(encoder, record);
+        return true;
+      }
       if (records.valueLength(record) <= PIECE_BYTES) {
         records.readValue(record, this);
         encoder.string(this.valueBytes, this.valueStart, this.valueLength);
