@@ -16,7 +16,7 @@
  */
 
 import { ABOVE, BELOW } from "../encodings/score-tree.ts";
-import type { Database, Keyspace } from "../keyspace/keyspace.ts";
+import { type Database, type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET, type ValueView } from "../keyspace/record.ts";
 import { behindPair, PackedScores } from "./packed-scores.ts";
 import { ScoredMembers } from "./scored-members.ts";
@@ -326,9 +326,17 @@ export class SortedSets implements ValueView {
 
   /**
    * Gives a key the members of `root`, a value of `structure` that belongs to no key yet and has members in its tree,
-   * whatever the key held before; small ones as a listpack. Takes `root` over. Throws ArenaExhausted: `root` is the caller's then.
+   * whatever the key held before; small ones as a listpack. Takes `root` over. `expireAtMs`: ms since 1970 or NO_EXPIRY.
+   * Throws ArenaExhausted: `root` is the caller's then.
    */
-  store(database: Database, key: Uint8Array, keyStart: number, keyLength: number, root: number): number {
+  store(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    root: number,
+    expireAtMs = NO_EXPIRY,
+  ): number {
     const { keyspace, structure } = this;
     const { tree } = structure;
     const { sortedSetListpackEntries, sortedSetListpackBytes } = keyspace.encodingLimits;
@@ -339,10 +347,20 @@ export class SortedSets implements ValueView {
         break;
       }
     }
-    if (!isSmall)
-      return keyspace.putStructure(database, key, keyStart, keyLength, TYPE_ZSET, ENCODING_SKIPLIST, root, -1);
+    if (!isSmall) {
+      return keyspace.putStructure(database, key, keyStart, keyLength, TYPE_ZSET, ENCODING_SKIPLIST, root, expireAtMs);
+    }
     const bytes = this.packed.make(structure, root);
-    const record = keyspace.putValue(database, key, keyStart, keyLength, TYPE_ZSET, ENCODING_LISTPACK, bytes, -1);
+    const record = keyspace.putValue(
+      database,
+      key,
+      keyStart,
+      keyLength,
+      TYPE_ZSET,
+      ENCODING_LISTPACK,
+      bytes,
+      expireAtMs,
+    );
     this.packed.listpack.writeBlob(keyspace.valueBytes, keyspace.valueStart);
     structure.destroy(root);
     return record;
