@@ -56,7 +56,7 @@ export function pubsubCommands(session: SessionServices): CommandTable {
       arity: -1,
       complexity: "O(N) where N is the number of clients already subscribed to a channel.",
       summary: "Listens to channels, or to all of them, no longer.",
-      arguments: "[channel ...]",
+      arguments: "[channel [channel ...]]",
       run: unsubscribe(session, "channels", "unsubscribe"),
     },
     PSUBSCRIBE: {
@@ -73,7 +73,7 @@ export function pubsubCommands(session: SessionServices): CommandTable {
       complexity:
         "O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).",
       summary: "Listens to channels that match patterns, or any pattern, no longer.",
-      arguments: "[pattern ...]",
+      arguments: "[pattern [pattern ...]]",
       run: unsubscribe(session, "patterns", "punsubscribe"),
     },
     SSUBSCRIBE: {
@@ -89,7 +89,7 @@ export function pubsubCommands(session: SessionServices): CommandTable {
       arity: -1,
       complexity: "O(N) where N is the number of clients already subscribed to a shard channel.",
       summary: "Listens to shard channels, or to all of them, no longer.",
-      arguments: "[shardchannel ...]",
+      arguments: "[shardchannel [shardchannel ...]]",
       run: unsubscribe(session, "shardChannels", "sunsubscribe"),
     },
     PUBLISH: {
@@ -157,7 +157,7 @@ function pubsubContainer(session: SessionServices): CommandSpec {
         arity: -2,
         complexity: "O(N) for the NUMSUB subcommand, where N is the number of requested channels",
         summary: "Counts who listens to each of the channels, without those who listen to patterns.",
-        arguments: "[channel ...]",
+        arguments: "[channel [channel ...]]",
         run: (context) => countSubscribers(context, session.pubsub.channels),
       },
       SHARDCHANNELS: {
@@ -176,7 +176,7 @@ function pubsubContainer(session: SessionServices): CommandSpec {
         since: "7.0.0",
         complexity: "O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels",
         summary: "Counts who listens to each of the shard channels.",
-        arguments: "[shardchannel ...]",
+        arguments: "[shardchannel [shardchannel ...]]",
         run: (context) => countSubscribers(context, session.pubsub.shardChannels),
       },
     },

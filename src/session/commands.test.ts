@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parseArguments } from "../commands/argument-syntax.ts";
+import type { CommandTable } from "../commands/command.ts";
 import { encode, type FakePeer, World } from "./testing.ts";
 
 /** Asks each line's words and compares the reply. */
@@ -384,4 +386,17 @@ test("ids are never used twice", () => {
   world.connect().close();
   world.connect().close();
   assert.equal(world.connect().ask("CLIENT", "ID"), ":3\r\n");
+});
+
+test("the syntax of every command of the session can be read for COMMAND DOCS", () => {
+  let count = 0;
+  const check = (table: CommandTable): void => {
+    for (const [name, { arguments: syntax, keys, subcommands }] of Object.entries(table)) {
+      if (syntax !== undefined) assert.doesNotThrow(() => parseArguments(syntax, keys ?? []), name);
+      if (subcommands !== undefined) check(subcommands);
+      count++;
+    }
+  };
+  check(new World().session.commands());
+  assert.ok(count > 40);
 });
