@@ -39,10 +39,13 @@ export class StreamProgress {
 
   /** Whether an entry at or behind `id` was deleted, as far as the greatest deleted id tells. hot path */
   private hasDeletedFrom(streams: Streams, root: number, id: StreamId): boolean {
-    const { deletedId } = this;
+    const { deletedId, firstId } = this;
     if (streams.length(root) === 0) return false;
     streams.readId(root, DELETED_ID, deletedId);
-    return !isZeroId(deletedId) && compareIds(id, deletedId) <= 0;
+    if (isZeroId(deletedId) || compareIds(id, deletedId) > 0) return false;
+    // All that was deleted lay before the first entry: nothing is missing among those that are there.
+    streams.readId(root, FIRST_ID, firstId);
+    return compareIds(firstId, deletedId) <= 0;
   }
 
   /** How many entries were ever added up to `id`; UNKNOWN_COUNT when that cannot be told. */
@@ -55,7 +58,6 @@ export class StreamProgress {
     streams.readId(root, DELETED_ID, deletedId);
     const toLast = compareIds(id, lastId);
     if (length === 0 && toLast <= 0) return added;
-    if (!isZeroId(id) && compareIds(id, deletedId) < 0) return UNKNOWN_COUNT;
     if (toLast === 0) return added;
     if (toLast > 0) return UNKNOWN_COUNT;
     streams.readId(root, FIRST_ID, firstId);
