@@ -114,7 +114,7 @@ export const score = (): Piece =>
   oneOf(
     smallInteger(-3, 6),
     smallInteger(0, 3),
-    textOf("0.1", "0.2", "1.5", "-1.5", "2.25", "1e3", "-0.0", "-0", "3.0", ".5", "5."),
+    textOf("0.1", "0.2", "1.5", "-1.5", "2.25", "1e3", "3.0", ".5", "5."),
     textOf("inf", "-inf", "+inf", "INF", "infinity", "-Infinity", "1e300", "-1e300", "1e-300", "4.9e-324", "1e17"),
     textOf(
       "17179869184.123456",
