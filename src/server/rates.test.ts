@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SessionStatistics } from "../session/dispatcher.ts";
+import { SessionStatistics } from "../session/statistics.ts";
 import { Rates } from "./rates.ts";
 
 test("a rate is the mean of the last sixteen samples, whatever was before them", () => {

@@ -1,6 +1,6 @@
 /** Rates per second for INFO's instantaneous_ fields: the mean over the last sixteen tenths of a second. */
 
-import type { SessionStatistics } from "../session/dispatcher.ts";
+import type { SessionStatistics } from "../session/statistics.ts";
 
 const SAMPLE_COUNT = 16;
 

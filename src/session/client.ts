@@ -110,6 +110,19 @@ export class Client implements ClientState {
     return this.subscriptions === undefined ? "normal" : "pubsub";
   }
 
+  /** The place for what the reader has understood of an unfinished request. */
+  makeUnfinished(): UnfinishedRequest {
+    this.unfinished ??= {
+      position: 0,
+      expected: 0,
+      bulkLength: -1,
+      count: 0,
+      offset: new Int32Array(0),
+      length: new Int32Array(0),
+    };
+    return this.unfinished;
+  }
+
   /** Adds bytes to what is kept. `expectedBytes` is what will be needed in all, as far as it is known. */
   keep(bytes: Uint8Array, start: number, end: number, expectedBytes: number): void {
     const length = end - start;

@@ -12,11 +12,10 @@
  *      one reading costs as much as a tenth of a GET. Others are timed one by one.
  */
 
-import type { CommandContext, KeyWait, Suspension } from "../commands/command.ts";
+import type { CommandContext, Suspension } from "../commands/command.ts";
 import type { Clock } from "../core/host.ts";
-import { LOADING, NO_AUTH, OUT_OF_MEMORY, ReplyError } from "../protocol/errors.ts";
+import { LOADING, NO_AUTH, OUT_OF_MEMORY } from "../protocol/errors.ts";
 import type { ReplyMark, ReplyWriter } from "../protocol/reply-writer.ts";
-import type { Request } from "../protocol/request.ts";
 import type { RequestReader } from "../protocol/request-reader.ts";
 import { ArenaExhausted } from "../store/arena/arena.ts";
 import type { Waiter } from "./blocking.ts";
@@ -31,10 +30,20 @@ import {
   FLAG_NO_MULTI,
   FLAG_PROTECTED,
   FLAG_SKIP_SLOWLOG,
-  FLAG_STALE,
   FLAG_WRITE,
 } from "./command-index.ts";
+import {
+  flagsInTransaction,
+  type Gates,
+  NOT_IN_MULTI,
+  protectedText,
+  subscriberText,
+  unknownCommandText,
+  unknownSubcommandText,
+} from "./gates.ts";
+import type { DispatchHooks } from "./hooks.ts";
 import { Prefetch } from "./prefetch.ts";
+import { SessionStatistics } from "./statistics.ts";
 import { QUEUE_BYTES_MAX, type Transaction } from "./transaction.ts";
 
 /** Wall time is read anew when this much has passed: it counts whole milliseconds, and a reading is 1 % of a GET. */
@@ -45,77 +54,6 @@ const PREFETCH_BYTES_MIN = 48;
 const BRIEF_BYTES_MAX = 16 * 1024;
 /** Below this threshold of the slow log every command is timed by itself. */
 const RUNS_THRESHOLD_MIN_US = 1000;
-/** A queue that holds one command with such a flag makes EXEC a command with it; ... */
-const FLAGS_OF_ANY = FLAG_WRITE | FLAG_DENYOOM | FLAG_MAY_REPLICATE;
-/** ... one that holds a command without such a flag takes it from EXEC. */
-const FLAGS_OF_ALL = FLAG_LOADING | FLAG_STALE;
-const NOT_IN_MULTI = new ReplyError("ERR Command not allowed inside a transaction");
-
-/** Counters that INFO shows and CONFIG RESETSTAT clears. */
-export class SessionStatistics {
-  commands = 0;
-  connections = 0;
-  rejectedConnections = 0;
-  inputBytes = 0;
-  outputBytes = 0;
-  readEvents = 0;
-  writeEvents = 0;
-  errorReplies = 0;
-  unexpectedErrorReplies = 0;
-  queryBufferLimitDisconnections = 0;
-  outputBufferLimitDisconnections = 0;
-  evictedClients = 0;
-  longestTurnUs = 0;
-  /** Microseconds of all turns. */
-  turnsUs = 0;
-  /** Error replies by their code. */
-  readonly errors = new Map<string, number>();
-}
-
-/** What higher ranks decide about requests; they change the fields, the dispatcher reads them. */
-export class Gates {
-  /** A password is needed before anything else. */
-  requiresAuthentication = false;
-  isLoading = false;
-  /** Set while writes are refused because the last snapshot failed. */
-  misconfiguration: ReplyError | undefined = undefined;
-  /** Frees memory when the limit is passed; returns false when it could not free enough. */
-  makeRoom: (() => boolean) | undefined = undefined;
-  /** Until when CLIENT PAUSE holds back requests, monotonic ms; 0 when none is held. */
-  pausedUntilMs = 0;
-  pausesAll = false;
-  /** `enable-debug-command`, `enable-module-command`: whether this client may use a protected command. */
-  mayUseProtected: (command: Command, client: Client) => boolean = () => false;
-}
-
-/** What the dispatcher tells others. */
-export interface DispatchHooks {
-  /** A command took `microseconds`; called for every one that was timed by itself and for runs as a whole. */
-  onSlow(command: Command, request: Request, client: Client, microseconds: number): void;
-  /** A client's first or last moment of waiting. */
-  onSuspended(client: Client): void;
-  onResumed(client: Client): void;
-  /** A request was refused because of CLIENT PAUSE and waits for its end. */
-  onPaused(client: Client): void;
-  /** The command that `client` has just sent waits for keys. */
-  onKeyWait(client: Client, command: Command, wait: KeyWait): void;
-  /** Writes the messages for `client` that came meanwhile behind its replies. */
-  appendMail(client: Client, reply: ReplyWriter): void;
-  /** Lets those run again whose keys are there, through `rerun`; false when there is nobody. */
-  hasDueWaiters(): boolean;
-  serveWaiters(): void;
-  /** EXEC itself was refused: nothing of what the client queued will run. */
-  onTransactionRefused(client: Client): void;
-  /** After each turn in which the client wrote or was written to. */
-  afterTurn(client: Client): void;
-  /** Before a client is closed because it has sent too much of a request. */
-  onQueryBufferFull(client: Client): void;
-  /** A client is closed after what it sent made no sense: `reason`. */
-  onProtocolError(client: Client, reason: string): void;
-  /** A client is closed because it speaks HTTP: a page in somebody's browser may be trying to reach the server. */
-  onForeignProtocol(client: Client): void;
-}
-
 export class Dispatcher {
   readonly context: CommandContext;
   readonly gates: Gates;
@@ -432,15 +370,7 @@ export class Dispatcher {
     }
     let expectedBytes = 0;
     if (isInside) {
-      client.unfinished ??= {
-        position: 0,
-        expected: 0,
-        bulkLength: -1,
-        count: 0,
-        offset: new Int32Array(0),
-        length: new Int32Array(0),
-      };
-      expectedBytes = this.reader.save(base, client.unfinished);
+      expectedBytes = this.reader.save(base, client.makeUnfinished());
     } else {
       client.unfinished = undefined;
     }
@@ -505,14 +435,13 @@ export class Dispatcher {
         client.connection.destroy();
         return true;
       }
-      this.refuseUnknown(request);
+      reply.errorText(unknownCommandText(request));
       return this.refused(client, undefined);
     }
     if (command.subcommands !== undefined && request.count > 1) {
       const subcommand = command.subcommands.find(request, 1);
       if (subcommand === undefined) {
-        const word = printable(request, 1, 128);
-        reply.errorText(`ERR unknown subcommand '${word}'. Try ${command.name} HELP.`);
+        reply.errorText(unknownSubcommandText(request, command));
         // There is no command that it would be counted for, as with one that does not exist at all.
         return this.refused(client, undefined);
       }
@@ -528,12 +457,7 @@ export class Dispatcher {
     const transaction = client.transaction;
     if (transaction !== undefined) flags = flagsInTransaction(transaction, command);
     if ((flags & FLAG_PROTECTED) !== 0 && !gates.mayUseProtected(command, client)) {
-      const container = command.fullName.split("|")[0]!;
-      return this.refuse(
-        client,
-        command,
-        `ERR ${container.toUpperCase()} command not allowed. If the enable-${container}-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`,
-      );
+      return this.refuse(client, command, protectedText(command));
     }
     if (gates.requiresAuthentication && !client.isAuthenticated && (flags & FLAG_NO_AUTH) === 0) {
       return this.refuse(client, command, NO_AUTH.text);
@@ -548,11 +472,7 @@ export class Dispatcher {
       return this.refuse(client, command, gates.misconfiguration.text);
     }
     if (client.subscriptions !== undefined && client.protocol === 2 && !command.isForSubscribers) {
-      return this.refuse(
-        client,
-        command,
-        `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
-      );
+      return this.refuse(client, command, subscriberText(command));
     }
     if (gates.isLoading && (flags & FLAG_LOADING) === 0) {
       return this.refuse(client, command, LOADING.text);
@@ -758,14 +678,6 @@ export class Dispatcher {
     statistics.errors.set(code, (statistics.errors.get(code) ?? 0) + 1);
   }
 
-  private refuseUnknown(request: Request): void {
-    let words = "";
-    for (let index = 1; index < request.count && words.length < 128; index++) {
-      words += `'${printable(request, index, 128 - words.length)}' `;
-    }
-    this.reply.errorText(`ERR unknown command '${printable(request, 0, 128)}', with args beginning with: ${words}`);
-  }
-
   /** Sends what was written in this turn. hot path */
   flush(client: Client): void {
     const reply = this.reply;
@@ -781,21 +693,4 @@ export class Dispatcher {
     }
     if (client.isClosing) connection.end();
   }
-}
-
-/** The flags that decide whether a command may pass, for a client between MULTI and EXEC. */
-function flagsInTransaction(transaction: Transaction, command: Command): number {
-  const flags = command.flagBits;
-  if (command.isExec) {
-    return (flags | (transaction.flagsOfAny & FLAGS_OF_ANY)) & ~(FLAGS_OF_ALL & ~transaction.flagsOfAll);
-  }
-  // A queue takes memory, whatever it holds.
-  return command.isNeverQueued ? flags : flags | FLAG_DENYOOM;
-}
-
-/** Up to `max` characters of an argument as an error text shows it: it ends at a zero byte as a C string does. */
-function printable(request: Request, index: number, max: number): string {
-  const text = request.text(index).slice(0, max);
-  const zero = text.indexOf("\0");
-  return zero === -1 ? text : text.slice(0, zero);
 }

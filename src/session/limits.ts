@@ -13,7 +13,7 @@
 import type { Clock, Connection } from "../core/host.ts";
 import type { Client, ClientClass } from "./client.ts";
 import { type Clients, clientLine } from "./clients.ts";
-import type { SessionStatistics } from "./dispatcher.ts";
+import type { SessionStatistics } from "./statistics.ts";
 
 export type LogLevel = "debug" | "verbose" | "notice" | "warning";
 /** Builds the text only when the level is wanted. */

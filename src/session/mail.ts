@@ -16,7 +16,7 @@
 import type { Clock } from "../core/host.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Client } from "./client.ts";
-import type { SessionStatistics } from "./dispatcher.ts";
+import type { SessionStatistics } from "./statistics.ts";
 
 const SHARED_BYTES = 64 * 1024;
 /** A message of this size gets memory of its own. */

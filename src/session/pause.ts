@@ -12,7 +12,7 @@
 
 import type { Clock, Timer } from "../core/host.ts";
 import type { Client } from "./client.ts";
-import type { Gates } from "./dispatcher.ts";
+import type { Gates } from "./gates.ts";
 
 export class Pause {
   private readonly clock: Clock;

@@ -24,13 +24,16 @@ import { Clients, clientLine } from "./clients.ts";
 import type { Command } from "./command-index.ts";
 import { connectionCommands } from "./commands.ts";
 import { pubsubCommands } from "./commands-pubsub.ts";
-import { type Dispatcher, type DispatchHooks, Gates, type SessionStatistics } from "./dispatcher.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { Gates } from "./gates.ts";
+import type { DispatchHooks } from "./hooks.ts";
 import { KeyspaceEvents } from "./keyspace-events.ts";
 import { Limits, type SessionLog } from "./limits.ts";
 import { Mail } from "./mail.ts";
 import { Pause } from "./pause.ts";
 import { PubSub } from "./pubsub.ts";
 import type { ServerIdentity, SessionServices } from "./services.ts";
+import type { SessionStatistics } from "./statistics.ts";
 import { Transactions } from "./transactions.ts";
 import { DefaultUser } from "./users.ts";
 

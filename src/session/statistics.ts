@@ -1,0 +1,22 @@
+/** What the session counts. */
+
+/** Counters that INFO shows and CONFIG RESETSTAT clears. */
+export class SessionStatistics {
+  commands = 0;
+  connections = 0;
+  rejectedConnections = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  readEvents = 0;
+  writeEvents = 0;
+  errorReplies = 0;
+  unexpectedErrorReplies = 0;
+  queryBufferLimitDisconnections = 0;
+  outputBufferLimitDisconnections = 0;
+  evictedClients = 0;
+  longestTurnUs = 0;
+  /** Microseconds of all turns. */
+  turnsUs = 0;
+  /** Error replies by their code. */
+  readonly errors = new Map<string, number>();
+}
