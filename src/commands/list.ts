@@ -68,8 +68,13 @@ function push(context: CommandContext, isHead: boolean, makesList: boolean): voi
   }
   const { input, offset, length, count } = request;
   const { lists } = keyspace;
-  const pushed = lists.push(context.database, record, isHead, input, offset, length, 2, count, offset[1]!, length[1]!);
-  reply.integer(lists.length(pushed));
+  let has = 0;
+  if (record !== 0 && count === 3) has = lists.pushOne(record, isHead, input, offset[2]!, length[2]!);
+  if (has === 0) {
+    const { database } = context;
+    has = lists.length(lists.push(database, record, isHead, input, offset, length, 2, count, offset[1]!, length[1]!));
+  }
+  reply.integer(has);
   context.changed(EVENT_LIST, pushEvent(isHead), 1, count - 2);
 }
 

@@ -38,6 +38,8 @@ const NODE_BYTES = 28;
 
 const END = 0xff;
 const ENTRIES_SAID_MAX = 0xffff;
+/** `entriesMax` of a node that is limited in bytes alone. */
+export const ENTRIES_UNLIMITED = 0x3fffffff;
 /** First cell of a node that will probably get more entries. */
 const FIRST_CELL_BYTES = 128;
 
@@ -68,7 +70,7 @@ export class QuicklistNodes implements ValueView {
     this.valueStart = 0;
     this.valueLength = 0;
     this.bytesMax = 8192;
-    this.entriesMax = Number.POSITIVE_INFINITY;
+    this.entriesMax = ENTRIES_UNLIMITED;
     this.words = arena.words;
     this.bytes = arena.bytes;
   }

@@ -15,7 +15,7 @@
  * Source: Redis's description of quicklists; splitting and joining as in B-trees' leaves.
  */
 
-import { type Arena, ArenaExhausted } from "../arena/arena.ts";
+import { type Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import type { HashTable } from "./hash-table.ts";
 import {
   entryAt,
@@ -25,12 +25,14 @@ import {
   type Listpack,
   listpackEnd,
   nextEntry,
+  previousEntry,
 } from "./listpack.ts";
 import {
   BYTES,
   CELL,
   copyBytes,
   ENTRIES,
+  ENTRIES_UNLIMITED,
   frameListpack,
   HEAD,
   ITEMS,
@@ -59,6 +61,8 @@ const ENTRY_ESTIMATE_BYTES = 8;
 const JOINED_NODES_MIN = 5;
 /** Cells below this are not worth shrinking. */
 const SHRUNK_CELL_MIN = 256;
+/** Mask: one pop in 16 looks whether the cell is too large. */
+const POPS_PER_CHECK = 15;
 
 export class Quicklist extends QuicklistNodes {
   /** An element of this size is plain by order, so that its list stays a quicklist; smaller ones may be plain as well. */
@@ -90,7 +94,7 @@ export class Quicklist extends QuicklistNodes {
     this.nodeSize = nodeSize;
     if (nodeSize < 0) {
       this.bytesMax = NODE_BYTES_MAX[Math.min(-nodeSize, NODE_BYTES_MAX.length) - 1]!;
-      this.entriesMax = Number.POSITIVE_INFINITY;
+      this.entriesMax = ENTRIES_UNLIMITED;
     } else {
       this.bytesMax = COUNTED_NODE_BYTES_MAX;
       this.entriesMax = Math.max(nodeSize, 1);
@@ -157,13 +161,44 @@ export class Quicklist extends QuicklistNodes {
       listpack.begin();
       listpack.append(source, start, length);
       if (end !== 0 && this.allows(end, length)) {
-        this.putMade(root, end, isHead ? LISTPACK_HEAD_BYTES : this.get(end, BYTES) - 1);
+        if (!this.putAtEnd(root, end, isHead)) {
+          this.putMade(root, end, isHead ? LISTPACK_HEAD_BYTES : this.get(end, BYTES) - 1);
+        }
         return;
       }
       node = this.makePacked(isHead ? ROOM_IN_FRONT : ROOM_BEHIND);
     }
     this.link(root, node, isHead ? 0 : end);
     if (end !== 0) this.trim(end);
+  }
+
+  /** As `putMade` at one end of a node, when there is room on that side; false when there is none. hot path */
+  private putAtEnd(root: number, node: number, isHead: boolean): boolean {
+    const { made, madeLength } = this.listpack;
+    const words = this.words[node >>> SEGMENT_SHIFT]!;
+    const at = (node & UNIT_MASK) << 1;
+    const cell = words[at + CELL]!;
+    const offset = words[at + OFFSET]!;
+    const bytes = words[at + BYTES]!;
+    if (isHead ? offset < madeLength : this.arena.capacity(cell) - offset - bytes < madeLength) return false;
+    this.tables.touch(root, node);
+    const blob = this.bytes[cell >>> SEGMENT_SHIFT]!;
+    let first = ((cell & UNIT_MASK) << 3) + offset;
+    let to = first + bytes - 1;
+    if (isHead) {
+      first -= madeLength;
+      to = first + LISTPACK_HEAD_BYTES;
+      words[at + OFFSET] = offset - madeLength;
+    } else {
+      blob[to + madeLength] = blob[to]!;
+    }
+    copyBytes(made, 0, madeLength, blob, to);
+    const entries = words[at + ENTRIES]! + 1;
+    words[at + ENTRIES] = entries;
+    words[at + BYTES] = bytes + madeLength;
+    writeHead(blob, first, bytes + madeLength, entries);
+    this.words[root >>> SEGMENT_SHIFT]![((root & UNIT_MASK) << 1) + ITEMS]!++;
+    return true;
   }
 
   /** Puts the one entry made in `listpack` into a node, at `offset`. */
@@ -350,16 +385,35 @@ export class Quicklist extends QuicklistNodes {
   /** Takes the first or the last element out. Cannot fail. hot path */
   pop(root: number, isHead: boolean): void {
     const node = this.get(root, isHead ? HEAD : TAIL);
-    if (this.get(node, ENTRIES) <= 1) {
+    const words = this.words[node >>> SEGMENT_SHIFT]!;
+    const at = (node & UNIT_MASK) << 1;
+    const entries = words[at + ENTRIES]! - 1;
+    if (entries <= 0) {
       this.unlink(root, node);
       return;
     }
+    this.tables.touch(root, node);
+    const cell = words[at + CELL]!;
+    const offset = words[at + OFFSET]!;
+    let bytes = words[at + BYTES]!;
+    const blob = this.bytes[cell >>> SEGMENT_SHIFT]!;
+    let first = ((cell & UNIT_MASK) << 3) + offset;
     if (isHead) {
-      this.removeEntries(root, node, LISTPACK_HEAD_BYTES, 1);
-      return;
+      const removed = nextEntry(blob, first + LISTPACK_HEAD_BYTES) - first - LISTPACK_HEAD_BYTES;
+      words[at + OFFSET] = offset + removed;
+      first += removed;
+      bytes -= removed;
+    } else {
+      const end = first + bytes - 1;
+      const last = previousEntry(blob, end);
+      blob[last] = blob[end]!;
+      bytes -= end - last;
     }
-    this.readNode(node);
-    this.removeEntries(root, node, entryAt(this.valueBytes, this.valueStart, -1) - this.valueStart, 1);
+    words[at + ENTRIES] = entries;
+    words[at + BYTES] = bytes;
+    writeHead(blob, first, bytes, entries);
+    this.words[root >>> SEGMENT_SHIFT]![((root & UNIT_MASK) << 1) + ITEMS]!--;
+    if ((entries & POPS_PER_CHECK) === 0) this.shrinkCell(node);
   }
 
   /** Takes some, but not all, entries out of a node. */

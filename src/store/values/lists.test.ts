@@ -45,7 +45,7 @@ for (const limits of LIST_LIMITS) {
       fc.property(
         fc.array(listOperations(), { maxLength: 8 }),
         listOperations([...kinds, "expire", "pop", "popMany", "relocate"]),
-        fc.constantFrom(0, 9, 200),
+        fc.constantFrom(9, 90, 200),
         (before, operation, elementBytes) => {
           for (let left = 0; left < 14; left++) {
             const pair = new ListPair(limits);
@@ -62,7 +62,7 @@ for (const limits of LIST_LIMITS) {
           }
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 40 },
     );
     assert.ok(refused > 5, `only ${refused} operations met the end of memory`);
   });
@@ -101,7 +101,7 @@ for (const limits of LIST_LIMITS) {
       }),
       { numRuns: 30 },
     );
-    assert.ok(shown > 20, `only ${shown} nodes were shown`);
+    assert.ok(shown > 5, `only ${shown} nodes were shown`);
   });
 }
 

@@ -378,6 +378,17 @@ export class Lists implements Structure, ValueView {
     return isHead ? this.packed.splice(database, record, LISTPACK_HEAD_BYTES, 0) : this.packed.append(database, record);
   }
 
+  /**
+   * Pushes one text when the record's list is a quicklist; returns how many elements there are then, 0 when it is none
+   * and nothing was done. Throws ArenaExhausted (I4). hot path
+   */
+  pushOne(record: number, isHead: boolean, source: Uint8Array, start: number, length: number): number {
+    if (!this.isQuick(record)) return 0;
+    const root = this.records.externalAddress(record);
+    this.quicklist.push(root, isHead, source, start, length);
+    return this.quicklist.count(root);
+  }
+
   private makeEntries(
     isHead: boolean,
     source: Uint8Array,
@@ -507,7 +518,7 @@ export class Lists implements Structure, ValueView {
       const { quicklist } = this;
       if (count === 1) quicklist.pop(root, isHead);
       else quicklist.removeRange(root, isHead ? 0 : quicklist.count(root) - count, count);
-      return this.makePacked(database, record);
+      return quicklist.get(root, NODES) === 1 ? this.makePacked(database, record) : record;
     }
     if (isHead) return this.packed.remove(database, record, LISTPACK_HEAD_BYTES, count);
     const { keyspace } = this;
