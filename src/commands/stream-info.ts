@@ -1,11 +1,11 @@
 /**
  * XINFO: what a stream, its groups and their consumers are.
  *
- *  I1  Maps in RESP3, arrays of names and values in RESP2.
+ *  I1  The key is looked up before options are read.
+ *  I2  Maps in RESP3, arrays of names and values in RESP2.
  *  Source: replies of redis-server 7.0; of Redis 7.2 the times at which consumers were active.
  */
 
-import { SYNTAX } from "../protocol/errors.ts";
 import { fillId } from "../store/values/stream-id.ts";
 import { radixNodeCount } from "../store/values/stream-inspection.ts";
 import { UNKNOWN_COUNT } from "../store/values/stream-progress.ts";
@@ -60,28 +60,22 @@ interface NameView {
 
 function stream(context: CommandContext): void {
   const { request } = context;
-  const isFull = request.count > 3;
-  let count = FULL_COUNT;
-  if (isFull) {
-    if (!request.is(3, "FULL") || (request.count !== 4 && request.count !== 6)) {
-      subcommandSyntax(context, "XINFO");
-      return;
-    }
-    if (request.count === 6) {
-      if (!request.is(4, "COUNT")) {
-        context.reply.error(SYNTAX);
-        return;
-      }
-      count = readCount(context, 5);
-      if (Number.isNaN(count)) return;
-      if (count < 0) count = FULL_COUNT;
-    }
-  }
   const root = findStream(context);
   if (root === 0) return;
-  replyNumbers(context, root, isFull ? 9 : 10);
-  if (isFull) replyFull(context, root, count);
-  else replyEdges(context, root);
+  if (request.count === 3) {
+    replyNumbers(context, root, 10);
+    replyEdges(context, root);
+    return;
+  }
+  const hasCount = request.count === 6 && request.is(4, "COUNT");
+  if (!request.is(3, "FULL") || (request.count !== 4 && !hasCount)) {
+    subcommandSyntax(context, "XINFO");
+    return;
+  }
+  const count = hasCount ? readCount(context, 5) : FULL_COUNT;
+  if (Number.isNaN(count)) return;
+  replyNumbers(context, root, 9);
+  replyFull(context, root, count < 0 ? FULL_COUNT : count);
 }
 
 function replyNumbers(context: CommandContext, root: number, fieldCount: number): void {

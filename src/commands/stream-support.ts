@@ -3,7 +3,7 @@
 import { NOT_AN_INTEGER, ReplyError, WRONG_TYPE } from "../protocol/errors.ts";
 import { TYPE_STREAM } from "../store/keyspace/record.ts";
 import type { StreamCursor } from "../store/values/stream-cursor.ts";
-import { fillId, ID_INVALID, parseId, type StreamId, writeId } from "../store/values/stream-id.ts";
+import { fillId, ID_INVALID, parseId, type StreamId } from "../store/values/stream-id.ts";
 import type { CommandContext, KeySpec } from "./command.ts";
 
 export const INVALID_ID = new ReplyError("ERR Invalid stream ID specified as stream command argument");
@@ -128,8 +128,8 @@ export function findConsumer(context: CommandContext, group: number, argument: n
 
 /** An id as bulk string. hot path */
 export function replyId(context: CommandContext, id: StreamId): void {
-  const { text } = context.keyspace.streams.registers;
-  context.reply.bulk(text, 0, writeId(text, 0, id));
+  const { registers } = context.keyspace.streams;
+  context.reply.bulk(registers.text, 0, registers.writeText(id));
 }
 
 /** The entry on which the cursor stands. hot path */

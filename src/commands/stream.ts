@@ -86,6 +86,13 @@ interface StreamOptions {
   idForm: number;
 }
 
+const APPEND_ANY: StreamOptions = Object.freeze({
+  strategy: STRATEGY_NONE,
+  isApproximate: false,
+  mayMake: true,
+  idForm: ID_INVALID,
+});
+
 /**
  * Reads the options from argument 2 on, and XADD's id. Returns the index of the id (XADD) or the number of arguments
  * (XTRIM); -1: the error has been written.
@@ -98,7 +105,7 @@ function readOptions(context: CommandContext, isAdd: boolean, options: StreamOpt
   let at = 2;
   for (; at < count; at++) {
     const more = count - at - 1;
-    if (isAdd && request.length[at] === 1 && request.input[request.offset[at]!] === STAR) {
+    if (isAdd && isAutomatic(context, at)) {
       options.idForm = ID_INVALID;
       break;
     }
@@ -132,6 +139,12 @@ function readOptions(context: CommandContext, isAdd: boolean, options: StreamOpt
   trimming.isApproximate = options.isApproximate;
   trimming.limit = limit >= 0 ? limit : options.isApproximate ? defaultLimit(context) : 0;
   return at;
+}
+
+/** Whether argument `at` asks for an id to be made. hot path */
+function isAutomatic(context: CommandContext, at: number): boolean {
+  const { request } = context;
+  return request.length[at] === 1 && request.input[request.offset[at]!] === STAR;
 }
 
 function refuse(context: CommandContext, error: ReplyError): number {
@@ -177,14 +190,13 @@ function add(context: CommandContext): void {
   const { request, reply, keyspace, database } = context;
   const { streams } = keyspace;
   const { id, lastId, trimming } = streams.registers;
-  const options: StreamOptions = {
-    strategy: STRATEGY_NONE,
-    isApproximate: false,
-    mayMake: true,
-    idForm: ID_INVALID,
-  };
-  const idAt = readOptions(context, true, options);
-  if (idAt === -1) return;
+  let options = APPEND_ANY;
+  let idAt = 2;
+  if (!isAutomatic(context, 2)) {
+    options = { ...APPEND_ANY };
+    idAt = readOptions(context, true, options);
+    if (idAt === -1) return;
+  }
   const first = idAt + 1;
   const argumentCount = request.count - first;
   if (argumentCount < 2 || (argumentCount & 1) === 1) {

@@ -112,8 +112,18 @@ export function setIdMs(id: StreamId, milliseconds: number): void {
 
 /** Writes the id's text, of at most ID_TEXT_MAX bytes, at `at`; returns the position behind it. hot path */
 export function writeId(target: Uint8Array, at: number, id: StreamId): number {
+  return writeIdSequence(target, writeIdMs(target, at, id), id);
+}
+
+/** The part of an id's text before the sequence. */
+export function writeIdMs(target: Uint8Array, at: number, id: StreamId): number {
   at = writeUnsigned64(target, at, id[0]!, id[1]!);
-  target[at++] = MINUS;
+  target[at] = MINUS;
+  return at + 1;
+}
+
+/** The part of an id's text behind the sign. hot path */
+export function writeIdSequence(target: Uint8Array, at: number, id: StreamId): number {
   return writeUnsigned64(target, at, id[2]!, id[3]!);
 }
 

@@ -22,7 +22,14 @@
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import type { HashTable } from "../encodings/hash-table.ts";
 import { IdTree } from "../encodings/id-tree.ts";
-import { LISTPACK_EMPTY_BYTES, Listpack, listpackEnd, nextEntry, writeListpackHead } from "../encodings/listpack.ts";
+import {
+  LISTPACK_EMPTY_BYTES,
+  LISTPACK_HEAD_BYTES,
+  Listpack,
+  listpackEnd,
+  nextEntry,
+  writeListpackHead,
+} from "../encodings/listpack.ts";
 import type { EncodingLimits } from "../keyspace/encoding-limits.ts";
 import type { Database, Keyspace } from "../keyspace/keyspace.ts";
 import { NO_EXPIRY } from "../keyspace/keyspace.ts";
@@ -53,6 +60,8 @@ export const ENTRY_BYTES_MAX = 1 << 30;
 /** A growing node of more than this grows by a quarter, not to the double. */
 const DOUBLING_MAX = 2028;
 const FRAME_ROOM = 4076;
+/** Up to here bytes are copied one by one: a view costs more. */
+const COPY_LOOP_MAX = 96;
 /** A full tail says how much room its successor needs. */
 const NEXT_ROOM_BYTES = 24;
 
@@ -391,17 +400,21 @@ export class Streams implements Structure {
     this.appendMade(live);
   }
 
-  /** Writes the made entries behind those of the open node, which has the room, and its new count. */
+  /** Writes the made entries behind those of the open node, which has the room, and its new count. hot path */
   private appendMade(live: number): void {
     const { listpack, nodes } = this;
+    const { made, madeLength } = listpack;
     const { blob, start } = nodes;
     const end = nodes.end();
-    listpack.writeMade(blob, end);
-    const bytes = nodes.length + listpack.madeLength;
-    blob[end + listpack.madeLength] = 0xff;
+    if (madeLength < COPY_LOOP_MAX) for (let index = 0; index < madeLength; index++) blob[end + index] = made[index]!;
+    else listpack.writeMade(blob, end);
+    const bytes = nodes.length + madeLength;
+    blob[end + madeLength] = 0xff;
     nodes.length = bytes;
     writeListpackHead(blob, start, bytes, listpack.madeCount);
-    nodes.writeCounts(live, nodes.deleted);
+    // A count below 128 is one byte.
+    if (live < 128) blob[start + LISTPACK_HEAD_BYTES] = live;
+    else nodes.writeCounts(live, nodes.deleted);
   }
 
   /** The tail, which is open, moves to one cell with room for a listpack of `bytes`. Throws ArenaExhausted (I4). */
