@@ -9,6 +9,9 @@ type Plain = string | number | null | Plain[];
 
 /** What 7.2 says otherwise than the 7.0 that we compare with: fields of COMMAND INFO by command. */
 const INFO_IN_72: Readonly<Record<string, Readonly<Record<string, Plain>>>> = {
+  // Scripts may call them: nobody waits there.
+  ...Object.fromEntries(["blpop", "brpop"].map((name) => [name, { flags: ["write", "blocking"] }])),
+  ...Object.fromEntries(["blmove", "brpoplpush"].map((name) => [name, { flags: ["write", "denyoom", "blocking"] }])),
   "command|getkeys": { arity: -3 },
   "command|getkeysandflags": { arity: -3 },
   "config|resetstat": { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
@@ -19,7 +22,15 @@ const INFO_IN_72: Readonly<Record<string, Readonly<Record<string, Plain>>>> = {
 /** Commands that 7.0 does not have. */
 const NEW_IN_72 = ["client|no-touch", "client|setinfo", "waitaof"];
 /** Commands whose arguments 7.2 describes otherwise. */
-const ARGUMENTS_IN_72 = ["bitop", "client|kill", "client|list", "command|getkeys", "command|getkeysandflags", "config|get", "pfmerge"];
+const ARGUMENTS_IN_72 = [
+  "bitop",
+  "client|kill",
+  "client|list",
+  "command|getkeys",
+  "command|getkeysandflags",
+  "config|get",
+  "pfmerge",
+];
 /** Names of arguments that 7.2 changed: pair.ours, and what 7.0 has. */
 const RENAMED_IN_72: Readonly<Record<string, string>> = {
   "by-pattern": "pattern",
