@@ -13,7 +13,8 @@ import { DUMP_FOOTER_BYTES, DumpPayload, isDumpPayload, writeDumpFooter } from "
 import { RdbEncoder } from "../history/formats/rdb-encoder.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
 import { RdbFinisher } from "../history/formats/rdb-finisher.ts";
-import { IGNORE_VALUE } from "../history/formats/value-visitor.ts";
+import { ValueBuilder } from "../history/snapshot/value-builder.ts";
+import { ValueWriter } from "../history/snapshot/value-writer.ts";
 import { BUSY_KEY, ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { readInteger } from "./arguments.ts";
@@ -25,12 +26,9 @@ const INVALID_IDLE_TIME = new ReplyError("ERR Invalid IDLETIME value, must be >=
 const INVALID_FREQUENCY = new ReplyError("ERR Invalid FREQ value, must be >= 0 and <= 255");
 const BAD_PAYLOAD = new ReplyError("ERR DUMP payload version or checksum are wrong");
 const BAD_FORMAT = new ReplyError("ERR Bad data format");
-const NOT_SUPPORTED = new ReplyError("ERR RESTORE of this value type is not supported yet");
 
-/** RDB's number for strings, the only values there are so far. */
-const RDB_STRING = 0;
-/** A string of n bytes takes at most this much more in a payload: its type and its length. */
-const HEAD_BYTES_MAX = 16;
+/** A value of n bytes takes at most this much more in a payload: its type, and lengths. */
+const HEAD_BYTES_MAX = 24;
 const INT64_LIMIT = 2 ** 63;
 
 function dump(context: CommandContext): void {
@@ -40,10 +38,11 @@ function dump(context: CommandContext): void {
     reply.nullBulk();
     return;
   }
-  keyspace.readValue(record);
-  const encoder = new RdbEncoder(keyspace.valueLength + HEAD_BYTES_MAX);
-  encoder.byte(RDB_STRING);
-  encoder.string(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
+  const writer = new ValueWriter(keyspace);
+  // Of a structure the length is not known: its chunk grows.
+  const encoder = new RdbEncoder(keyspace.records.valueLength(record) + HEAD_BYTES_MAX);
+  encoder.byte(writer.rdbType(record));
+  writer.write(encoder, record);
   const chunk = encoder.takeChunk();
   let body = chunk.buffer.subarray(0, chunk.length);
   if (chunk.noteCount > 0) {
@@ -94,8 +93,11 @@ function readRestoreOptions(context: CommandContext): RestoreOptions | undefined
   return options;
 }
 
-/** The decoded payload of argument 3; undefined when it is none, and the error has been written. */
-function decode(context: CommandContext): DumpPayload | undefined {
+/**
+ * The payload of argument 3, its string read, or its elements told to `builder`; undefined when it is none, and the error
+ * has been written.
+ */
+function decode(context: CommandContext, builder: ValueBuilder): DumpPayload | undefined {
   const { request, reply } = context;
   const { input } = request;
   const start = request.offset[3]!;
@@ -110,9 +112,12 @@ function decode(context: CommandContext): DumpPayload | undefined {
       payload.readString();
       return payload;
     }
-    payload.readValue(IGNORE_VALUE);
-    reply.error(NOT_SUPPORTED);
+    payload.readValue(builder);
+    if (!builder.isEmpty() && builder.isWhole()) return payload;
+    builder.abandon();
+    reply.error(BAD_FORMAT);
   } catch (error) {
+    builder.abandon();
     if (!(error instanceof RdbFault)) throw error;
     reply.error(BAD_FORMAT);
   }
@@ -136,27 +141,22 @@ function restore(context: CommandContext): void {
     reply.error(INVALID_TTL);
     return;
   }
-  const payload = decode(context);
+  const builder = new ValueBuilder(keyspace);
+  const payload = decode(context, builder);
   if (payload === undefined) return;
   const expireAtMs = time === 0 ? NO_EXPIRY : options.isAbsolute ? time : time + keyspace.nowMs;
   // A sum beyond 64 bits lies in the past: Redis adds without looking.
   const isOver = expireAtMs <= keyspace.nowMs || (!options.isAbsolute && expireAtMs >= INT64_LIMIT);
   if (time !== 0 && isOver) {
+    builder.abandon();
     if (keyspace.delete(database, input, keyStart, keyLength)) context.changed(EVENT_GENERIC, "del", 1);
     reply.ok();
     return;
   }
   const { stringBytes, stringStart, stringLength } = payload;
-  const record = keyspace.setString(
-    database,
-    input,
-    keyStart,
-    keyLength,
-    stringBytes,
-    stringStart,
-    stringLength,
-    expireAtMs,
-  );
+  const record = payload.isString
+    ? keyspace.setString(database, input, keyStart, keyLength, stringBytes, stringStart, stringLength, expireAtMs)
+    : builder.put(database, input, keyStart, keyLength, expireAtMs);
   const { clock, records } = keyspace;
   if (clock.isFrequency && options.frequency >= 0) {
     records.setAccess(record, clock.accessForFrequency(options.frequency));

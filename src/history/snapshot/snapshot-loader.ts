@@ -1,7 +1,8 @@
 /**
  * SnapshotLoader: the records of an RDB file into an empty keyspace, in slices.
  *
- *      RdbReader ── key, string ──► Keyspace.setString          step() until the slice is used up, then other work
+ *      RdbReader ─┬─ key, string ──────────────────► Keyspace.setString     step() until the slice is used up, then
+ *                 └─ key, elements ──► ValueBuilder ──► put                  other work
  *
  *  I1  Nothing is skipped silently: what cannot be held (an unknown type, a key that stands twice) is an RdbFault that
  *      names offset and key. Only keys whose time is over are left out, and they are counted.
@@ -12,10 +13,11 @@
 
 import type { Keyspace } from "../../store/keyspace/keyspace.ts";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.ts";
-import { rdbTypeName, TYPE_STRING } from "../formats/rdb-constants.ts";
+import { TYPE_STRING } from "../formats/rdb-constants.ts";
 import { RdbFault } from "../formats/rdb-fault.ts";
 import { type ByteSource, latin1 } from "../formats/rdb-input.ts";
 import { RdbReader, RECORD_AUX, RECORD_END, RECORD_KEY, RECORD_RESIZE } from "../formats/rdb-reader.ts";
+import { ValueBuilder } from "./value-builder.ts";
 
 /** Keys between two looks at the clock. */
 const KEYS_PER_CHECK = 64;
@@ -32,8 +34,11 @@ export interface LoadOptions {
 export class SnapshotLoader {
   loadedKeys: number;
   expiredKeys: number;
+  /** Collections without elements: Redis passes over them, too. */
+  emptyKeys: number;
   private readonly reader: RdbReader;
   private readonly keyspace: Keyspace;
+  private readonly builder: ValueBuilder;
   private readonly options: LoadOptions;
   private hasHeader: boolean;
 
@@ -43,6 +48,8 @@ export class SnapshotLoader {
     this.options = options;
     this.loadedKeys = 0;
     this.expiredKeys = 0;
+    this.emptyKeys = 0;
+    this.builder = new ValueBuilder(keyspace);
     this.hasHeader = false;
   }
 
@@ -79,14 +86,12 @@ export class SnapshotLoader {
 
   private loadKey(): void {
     const { reader, keyspace } = this;
-    if (reader.type !== TYPE_STRING) {
-      throw new RdbFault(
-        reader.offset(),
-        "value",
-        `a value of type ${rdbTypeName(reader.type) ?? reader.type}, which this version cannot hold yet; the file was left as it is`,
-      ).withKey(this.keyText());
+    const isString = reader.type === TYPE_STRING;
+    if (isString) reader.readString();
+    else reader.readValue(this.builder);
+    if (!isString && !this.builder.isWhole()) {
+      throw new RdbFault(reader.offset(), "value", "a pending entry belongs to no consumer").withKey(this.keyText());
     }
-    reader.readString();
     const database = keyspace.databases[reader.database];
     if (database === undefined) {
       throw new RdbFault(
@@ -96,20 +101,29 @@ export class SnapshotLoader {
       );
     }
     if (reader.expireAtMs >= 0 && reader.expireAtMs < keyspace.nowMs) {
+      this.builder.abandon();
       this.expiredKeys++;
       return;
     }
+    if (!isString && this.builder.isEmpty()) {
+      this.builder.abandon();
+      this.emptyKeys++;
+      return;
+    }
     const before = keyspace.keyCount(database);
-    const record = keyspace.setString(
-      database,
-      reader.keyBytes,
-      reader.keyStart,
-      reader.keyLength,
-      reader.stringBytes,
-      reader.stringStart,
-      reader.stringLength,
-      reader.expireAtMs >= 0 ? reader.expireAtMs : NO_EXPIRY,
-    );
+    const expireAtMs = reader.expireAtMs >= 0 ? reader.expireAtMs : NO_EXPIRY;
+    const record = isString
+      ? keyspace.setString(
+          database,
+          reader.keyBytes,
+          reader.keyStart,
+          reader.keyLength,
+          reader.stringBytes,
+          reader.stringStart,
+          reader.stringLength,
+          expireAtMs,
+        )
+      : this.builder.put(database, reader.keyBytes, reader.keyStart, reader.keyLength, expireAtMs);
     if (keyspace.keyCount(database) === before && !this.options.mayReplace) {
       throw new RdbFault(reader.offset(), "key", `the key stands twice in database ${reader.database}`).withKey(
         this.keyText(),
