@@ -4,6 +4,7 @@ import { freshSeed, SeededRandom } from "../../../test/support/seed.ts";
 import { Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { ExhaustingArena } from "../arena/exhausting-arena.test.support.ts";
 import { IdTree } from "./id-tree.ts";
+import { memberBytes, SCORE_BYTES, writeMember } from "./member-table.ts";
 import { ABOVE, BELOW, ScoreTree } from "./score-tree.ts";
 import { ROOT_BYTES } from "./sorted-tree.ts";
 
@@ -41,9 +42,9 @@ class Scores {
 
   makeEntry(name: string): number {
     const bytes = Buffer.from(name);
-    const entry = this.arena.allocate(12 + bytes.length);
-    this.arena.words[entry >>> SEGMENT_SHIFT]![((entry & UNIT_MASK) << 1) + 2] = bytes.length;
-    this.arena.copyIn(entry, 12, bytes, 0, bytes.length);
+    const entry = this.arena.allocate(SCORE_BYTES + memberBytes(bytes.length));
+    const at = ((entry & UNIT_MASK) << 3) + SCORE_BYTES;
+    writeMember(this.arena.bytes[entry >>> SEGMENT_SHIFT]!, at, bytes, 0, bytes.length);
     return entry;
   }
 
