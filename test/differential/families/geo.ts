@@ -3,6 +3,7 @@
  *
  *  Source: the syntax and options of each command as Redis's public command pages give them.
  */
+import type { SeededRandom } from "../../support/seed.ts";
 import {
   anyOrder,
   command,
@@ -20,58 +21,70 @@ import {
 } from "../grammar.ts";
 import { common, count, score } from "./elements.ts";
 
-const member = oneOf(textOf("Palermo", "Catania", "Rome", "a", "b", "c", "d", "pole", "date line"), smallInteger(0, 9));
+const MEMBERS = ["Palermo", "Catania", "Rome", "a", "b", "c", "d", "pole", "date line", "", "0", "1", "2", "3"];
+const member = textOf(...MEMBERS);
+
+const pair = (random: SeededRandom, pairs: readonly (readonly string[])[]): Buffer[] =>
+  random.pick(pairs).map((text) => Buffer.from(text));
+
+/** Any place. */
 const place: Piece = (random) => {
-  const choice = random.below(12);
-  if (choice < 4)
-    return random
-      .pick([
-        ["13.361389", "38.115556"],
-        ["15.087269", "37.502669"],
-        ["12.496366", "41.902782"],
-        ["13.583333", "37.316667"],
-        ["-122.27652", "37.805186"],
-        ["2.349014", "48.864716"],
-      ])
-      .map((text) => Buffer.from(text));
-  if (choice < 8)
-    return [
-      Buffer.from((random.between(100_000, 200_000) / 1e4).toFixed(4)),
-      Buffer.from((random.between(350_000, 430_000) / 1e4).toFixed(4)),
-    ];
-  if (choice < 10)
-    return random
-      .pick([
-        ["180", "0"],
-        ["-180", "0"],
-        ["179.99", "0.1"],
-        ["-179.99", "-0.1"],
-        ["0", "85.05112878"],
-        ["0", "-85.05112878"],
-        ["0", "85"],
-        ["90", "85"],
-        ["0", "0"],
-        ["-0.0", "-0.0"],
-        ["13.361389338970184", "38.1155563954963"],
-        ["1e1", "3.8e1"],
-      ])
-      .map((text) => Buffer.from(text));
-  if (choice < 11)
-    return [Buffer.from(String(random.between(-180, 180))), Buffer.from(String(random.between(-85, 85)))];
-  return random
-    .pick([
-      ["180.001", "0"],
-      ["0", "85.06"],
-      ["0", "-86"],
-      ["-181", "0"],
-      ["nan", "0"],
-      ["0", "inf"],
-      ["abc", "0"],
-      ["0", ""],
-      ["1,5", "2"],
-      ["1000", "1000"],
-    ])
-    .map((text) => Buffer.from(text));
+  const choice = random.below(8);
+  if (choice < 4) return pair(random, KNOWN_PLACES);
+  if (choice < 5) return pair(random, EDGES);
+  if (choice < 7) return [Buffer.from(String(random.between(-180, 180))), Buffer.from(String(random.between(-85, 85)))];
+  return pair(random, NO_PLACES);
+};
+const KNOWN_PLACES = [
+  ["13.361389", "38.115556"],
+  ["15.087269", "37.502669"],
+  ["12.496366", "41.902782"],
+  ["13.583333", "37.316667"],
+  ["-122.27652", "37.805186"],
+  ["2.349014", "48.864716"],
+];
+const EDGES = [
+  ["180", "0"],
+  ["-180", "0"],
+  ["179.99", "0.1"],
+  ["-179.99", "-0.1"],
+  ["0", "85.05112878"],
+  ["0", "-85.05112878"],
+  ["0", "85"],
+  ["90", "85"],
+  ["0", "0"],
+  ["-0.0", "-0.0"],
+  ["13.361389338970184", "38.1155563954963"],
+  ["1e1", "3.8e1"],
+];
+const NO_PLACES = [
+  ["180.001", "0"],
+  ["0", "85.06"],
+  ["0", "-86"],
+  ["-181", "0"],
+  ["nan", "0"],
+  ["0", "inf"],
+  ["abc", "0"],
+  ["0", ""],
+  ["1,5", "2"],
+  ["1000", "1000"],
+];
+
+/**
+ * A member at one of its own places: no two are equally far from anywhere, since the order of those is free where COUNT
+ * is given.
+ */
+const placed: Piece = (random) => {
+  const index = random.below(MEMBERS.length);
+  const name = Buffer.from(MEMBERS[index]!);
+  if (random.chance(0.05)) return [...pair(random, NO_PLACES), name];
+  if (index < KNOWN_PLACES.length && random.chance(0.6))
+    return [...KNOWN_PLACES[index]!.map((text) => Buffer.from(text)), name];
+  const variant = random.below(3);
+  const far = random.chance(0.2);
+  const longitude = far ? index * 23.7 - 165 + variant * 5.1 : 10.31 + index * 0.73 + variant * 0.217;
+  const latitude = far ? 81.3 - index * 11.9 - variant * 1.7 : 43.17 - index * 0.41 - variant * 0.123;
+  return [Buffer.from(longitude.toFixed(5)), Buffer.from(latitude.toFixed(5)), name];
 };
 const unit = oneOf(word("m"), word("km"), word("mi"), word("ft"), word("km"), textOf("KM", "cm", ""));
 const distance = mostly(
@@ -105,9 +118,9 @@ export const geo: Family = {
   name: "geo",
   settings: [{ both: {} }, { both: { "zset-max-listpack-entries": "4" } }],
   forms: [
-    command("GEOADD", [key(), place, member], { weight: 2 }),
-    command("GEOADD", [key(), repeat(sequence(place, member), 2, 6)], { weight: 3 }),
-    command("GEOADD", [key(), addOptions, repeat(sequence(place, member), 1, 3)], { weight: 1.5 }),
+    command("GEOADD", [key(), placed], { weight: 2, maySpoil: false }),
+    command("GEOADD", [key(), repeat(placed, 2, 6)], { weight: 3 }),
+    command("GEOADD", [key(), addOptions, repeat(placed, 1, 3)], { weight: 1.5 }),
     command(
       "GEOADD",
       [key(), anyOrder([word("NX"), word("XX"), word("GT"), word("INCR"), word("CH")]), place, member],
