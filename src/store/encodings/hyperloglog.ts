@@ -309,8 +309,8 @@ export class SparseEdit {
       first += run;
       at += codeBytes(bytes[at]!);
     }
-    if (at >= end) return SPARSE_CORRUPT;
     const byte = bytes[at]!;
+    if (at + codeBytes(byte) > end) return SPARSE_CORRUPT;
     this.offset = at - start;
     this.previous = previous - start;
     this.rank = rank;
