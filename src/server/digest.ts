@@ -11,6 +11,7 @@
  *      set      for each member: add(member)
  *      hash     for each field: add(mix(field), mix(value))
  *      zset     for each member: add(mix(member), mix(score with 17 digits))
+ *      stream   for each entry: mix(id as "ms.sequence"), then mix(name), mix(value) of each pair
  *
  *  I1  When a key expires is not part of the digest, only whether it does.
  *  I2  The walk needs no order of keys and no memory that grows with them.
@@ -21,7 +22,8 @@ import { formatSeventeenDigits } from "../core/seventeen-digits.ts";
 import { SHA1_BYTES, Sha1 } from "../core/sha1.ts";
 import { RecordList } from "../store/encodings/hash-table.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
-import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
+import { TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET } from "../store/keyspace/record.ts";
+import { fillId, idText, makeId } from "../store/values/stream-id.ts";
 
 const EXPIRES_MARK = new TextEncoder().encode("!!expire!!");
 
@@ -78,6 +80,7 @@ const VALUES: Readonly<Record<number, ValueDigest>> = {
   [TYPE_SET]: addSet,
   [TYPE_HASH]: addHash,
   [TYPE_ZSET]: addSortedSet,
+  [TYPE_STREAM]: mixStream,
 };
 
 function mixString(keyspace: Keyspace, record: number, digest: Digest): void {
@@ -121,6 +124,24 @@ function addSortedSet(keyspace: Keyspace, record: number, digest: Digest): void 
     const score = Buffer.from(formatSeventeenDigits(sets.memberScore()));
     member.mix(score, 0, score.length);
     digest.add(member.state, 0, SHA1_BYTES);
+  }
+}
+
+function mixStream(keyspace: Keyspace, record: number, digest: Digest): void {
+  const { streams } = keyspace;
+  const { cursor } = streams;
+  const greatest = makeId();
+  fillId(greatest, true);
+  cursor.begin(streams.rootOf(record), makeId(), greatest, false);
+  while (cursor.next()) {
+    // Between the halves of an id stands a point here.
+    const id = Buffer.from(idText(cursor.id).replace("-", "."));
+    digest.mix(id, 0, id.length);
+    while (cursor.nextPair()) {
+      const { names, values } = cursor;
+      digest.mix(names.valueBytes, names.valueStart, names.valueLength);
+      digest.mix(values.valueBytes, values.valueStart, values.valueLength);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The part of DEBUG that looks at keys and tables: OBJECT, SDSLEN, DIGEST-VALUE, HTSTATS, STRUCTSIZE.
+ * The part of DEBUG that looks at keys and tables: OBJECT, SDSLEN, DIGEST-VALUE, HTSTATS, LISTPACK, QUICKLIST, STRUCTSIZE.
  *
  *  I1  Looking changes nothing: no access clock, no statistics.
  *  Source: replies of redis-server 7.0.
@@ -8,8 +8,18 @@
 import type { CommandContext } from "../../commands/command.ts";
 import { RdbEncoder } from "../../history/formats/rdb-encoder.ts";
 import { RdbFinisher } from "../../history/formats/rdb-finisher.ts";
+import { ValueWriter } from "../../history/snapshot/value-writer.ts";
 import { NO_SUCH_KEY, NOT_AN_INTEGER, ReplyError } from "../../protocol/errors.ts";
-import { ENCODING_INT, ENCODING_NAMES, TYPE_STRING } from "../../store/keyspace/record.ts";
+import {
+  ENCODING_HASHTABLE,
+  ENCODING_INT,
+  ENCODING_LISTPACK,
+  ENCODING_NAMES,
+  ENCODING_QUICKLIST,
+  ENCODING_SKIPLIST,
+  TYPE_HASH,
+  TYPE_STRING,
+} from "../../store/keyspace/record.ts";
 import { digestOfValue } from "../digest.ts";
 import type { Server } from "../server.ts";
 
@@ -50,7 +60,26 @@ export function object(server: Server, context: CommandContext): void {
     `lru:${access}`,
     `lru_seconds_idle:${clock.idleSeconds(access)}`,
   ];
+  if (encoding === ENCODING_QUICKLIST) fields.push(...nodeFields(server, record));
   context.reply.simple(fields.join(" "));
+}
+
+/** What DEBUG OBJECT says about the nodes of a quicklist. */
+function nodeFields({ keyspace }: Server, record: number): readonly string[] {
+  const { lists, encodingLimits } = keyspace;
+  const nodes = lists.nodesOf(keyspace.records.externalAddress(record));
+  let bytes = 0;
+  for (const node of nodes) {
+    lists.view(node);
+    bytes += lists.valueLength;
+  }
+  return [
+    `ql_nodes:${nodes.length}`,
+    `ql_avg_node:${(lists.length(record) / nodes.length).toFixed(2)}`,
+    `ql_listpack_max:${encodingLimits.listNodeSize}`,
+    `ql_compressed:${encodingLimits.listCompressDepth === 0 ? 0 : 1}`,
+    `ql_uncompressed_size:${bytes}`,
+  ];
 }
 
 function referenceCount({ keyspace, eviction, memory }: Server, record: number): number {
@@ -65,9 +94,14 @@ function referenceCount({ keyspace, eviction, memory }: Server, record: number):
 
 /** Bytes of the value, without type and key, in an RDB file. */
 function serializedBytes({ keyspace, snapshots }: Server, record: number): number {
-  keyspace.readValue(record);
-  const encoder = new RdbEncoder(keyspace.valueLength + HEAD_BYTES_MAX);
-  encoder.string(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
+  const { records } = keyspace;
+  const encoder = new RdbEncoder((records.isStructure(record) ? 0 : records.valueLength(record)) + HEAD_BYTES_MAX);
+  if (records.type(record) === TYPE_STRING) {
+    keyspace.readValue(record);
+    encoder.string(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
+  } else {
+    new ValueWriter(keyspace).write(encoder, record);
+  }
   const { buffer, length, notes, noteCount } = encoder.takeChunk();
   const finisher = new RdbFinisher({ compression: snapshots.settings.compression, checksum: false });
   return finisher.finish(buffer, length, notes, noteCount).length;
@@ -142,19 +176,34 @@ function tableText(chainLengths: readonly number[]): string {
   return `${title}${lines.join("\n")}\n`;
 }
 
-/** DEBUG HTSTATS-KEY key [full]: no type that there is so far has a table of its own. */
+/** DEBUG HTSTATS-KEY key [full] */
 export function hashTableOfKey(server: Server, context: CommandContext): void {
-  if (find(server, context, 2) !== 0) context.reply.error(NO_HASH_TABLE);
+  const record = find(server, context, 2);
+  if (record === 0) return;
+  const { records, fields, members, scored, sortedSets } = server.keyspace;
+  const encoding = records.encoding(record);
+  if (encoding !== ENCODING_HASHTABLE && encoding !== ENCODING_SKIPLIST) return context.reply.error(NO_HASH_TABLE);
+  const root = records.externalAddress(record);
+  let lengths: readonly number[];
+  if (encoding === ENCODING_SKIPLIST) lengths = scored.chainLengths(sortedSets.tableOf(root));
+  else lengths = (records.type(record) === TYPE_HASH ? fields : members).chainLengths(root);
+  context.reply.verbatim(tableText(lengths), "txt");
 }
 
-/** DEBUG LISTPACK key */
-export function noListpack(server: Server, context: CommandContext): void {
-  if (find(server, context, 2) !== 0) context.reply.error(NO_LISTPACK);
+/** DEBUG LISTPACK key: the real server prints to its standard output, where nobody sees it. */
+export function listpack(server: Server, context: CommandContext): void {
+  const record = find(server, context, 2);
+  if (record === 0) return;
+  if (server.keyspace.records.encoding(record) !== ENCODING_LISTPACK) context.reply.error(NO_LISTPACK);
+  else context.reply.simple("Listpack structure printed on stdout");
 }
 
-/** DEBUG QUICKLIST key [0|1] */
-export function noQuicklist(server: Server, context: CommandContext): void {
-  if (find(server, context, 2) !== 0) context.reply.error(NO_QUICKLIST);
+/** DEBUG QUICKLIST key [0|1]: see `listpack`. */
+export function quicklist(server: Server, context: CommandContext): void {
+  const record = find(server, context, 2);
+  if (record === 0) return;
+  if (server.keyspace.records.encoding(record) !== ENCODING_QUICKLIST) context.reply.error(NO_QUICKLIST);
+  else context.reply.simple("Quicklist structure printed on stdout");
 }
 
 /** DEBUG STRUCTSIZE: bytes of our own structures. */

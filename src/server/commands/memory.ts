@@ -95,12 +95,16 @@ export function memoryCommands(server: Server): CommandTable {
   };
 }
 
+/** How many elements of a large value are looked at when SAMPLES does not say it. */
+const SAMPLES = 5;
+
 /** MEMORY USAGE key [SAMPLES count] */
 function usage(context: CommandContext): void {
   const { request, reply, keyspace, database } = context;
+  let samples = SAMPLES;
   for (let argument = 3; argument < request.count; argument += 2) {
     if (!request.is(argument, "SAMPLES") || argument + 1 >= request.count) return reply.error(SYNTAX);
-    const samples = readInteger(context, argument + 1);
+    samples = readInteger(context, argument + 1);
     if (Number.isNaN(samples)) return;
     if (samples < 0) return reply.error(SYNTAX);
   }
@@ -109,7 +113,12 @@ function usage(context: CommandContext): void {
   const { arena, records } = keyspace;
   const flags = records.flags(record);
   const slotBytes = (flags & RECORD_EXPIRES) === 0 ? SLOT_BYTES : 2 * SLOT_BYTES;
-  const valueBytes = flags < 0 ? arena.capacity(records.externalAddress(record)) : 0;
+  let valueBytes = 0;
+  if (records.isStructure(record)) {
+    valueBytes = keyspace.structures[records.type(record)]!.cellBytes(records.externalAddress(record), samples);
+  } else if (flags < 0) {
+    valueBytes = arena.capacity(records.externalAddress(record));
+  }
   reply.integer(arena.capacity(record) + valueBytes + slotBytes);
 }
 
