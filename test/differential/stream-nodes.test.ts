@@ -66,7 +66,7 @@ function ownNodes(bench: CommandBench): string[] {
   const nodes: string[] = [];
   for (let node = streams.firstNode(root); node !== 0; node = streams.nextNode(root)) {
     const id = Buffer.alloc(16);
-    streams.nodeId.forEach((word, index) => id.writeUInt32BE(word, index * 4));
+    for (let word = 0; word < 4; word++) id.writeUInt32BE(streams.nodeId[word]!, word * 4);
     streams.readNode(node);
     const { nodeBytes, nodeStart, nodeLength } = streams;
     nodes.push(id.toString("hex"), Buffer.from(nodeBytes.subarray(nodeStart, nodeStart + nodeLength)).toString("hex"));
