@@ -482,14 +482,19 @@ export class Quicklist extends QuicklistNodes {
     this.join(root, target, this.get(target, NEXT), this.bytesMax);
   }
 
-  /** Joins neighbours that have become small, after elements were taken out all over a long list. */
-  joinSmall(root: number): void {
+  /**
+   * Joins a node that has lost elements with the neighbour before it, or with the one behind it, when both together are
+   * well below a node's limits; in a list of few nodes nothing happens. Returns the node in which its elements are now.
+   */
+  joinSmall(root: number, node: number, isWithPrevious: boolean): number {
+    if (this.get(root, NODES) < JOINED_NODES_MIN) return node;
     const bytesMax = this.bytesMax * 0.75;
-    let node = this.get(root, HEAD);
-    while (node !== 0 && this.get(root, NODES) >= JOINED_NODES_MIN) {
-      const next = this.get(node, NEXT);
-      if (!this.join(root, node, next, bytesMax)) node = next;
+    if (!isWithPrevious) {
+      this.join(root, node, this.get(node, NEXT), bytesMax);
+      return node;
     }
+    const previous = this.get(node, PREVIOUS);
+    return this.join(root, previous, node, bytesMax) ? previous : node;
   }
 
   /** Moves the entries of `next` behind those of `node` when both are there and fit `bytesMax`; returns whether it did. */

@@ -4,8 +4,6 @@
  *      listpack    the record's value is one listpack     ── growing beyond a node's limits ──►   quicklist
  *                                          ◄── shrunk to one node of half those limits ──         the record holds a root
  *
- *      cursor      blob[at ... ] is the element `place` of the `entries` in this listpack; `next`, `previous` go on
- *
  *  I1  A record of a list has at least one element, except between a removal of all and `deleteRecord`.
  *  I2  `prepare` sets the limits of the moment before anything is changed.
  *  I3  What is changed was looked up for writing as the last one (Keyspace.standOn otherwise). Methods that change a
@@ -18,264 +16,45 @@
 import { ArenaExhausted } from "../arena/arena.ts";
 import {
   entryAt,
-  firstEntry,
   LISTPACK_EMPTY_BYTES,
   LISTPACK_HEAD_BYTES,
-  Listpack,
   listpackCount,
   listpackEnd,
   nextEntry,
-  previousEntry,
 } from "../encodings/listpack.ts";
-import { compactMatches, countMatches, Quicklist } from "../encodings/quicklist.ts";
+import { compactMatches, countMatches } from "../encodings/quicklist.ts";
 import { quicklistBytes, verifyQuicklist } from "../encodings/quicklist-inspection.ts";
-import { BYTES, ENTRIES, HEAD, NEXT, NODES, PREVIOUS, TAIL, writeHead } from "../encodings/quicklist-nodes.ts";
+import { BYTES, HEAD, NEXT, NODES, PREVIOUS, TAIL, writeHead } from "../encodings/quicklist-nodes.ts";
 import type { Database, Keyspace } from "../keyspace/keyspace.ts";
-import { ENCODING_LISTPACK, ENCODING_QUICKLIST, type Records, TYPE_LIST, type ValueView } from "../keyspace/record.ts";
+import { ENCODING_LISTPACK, ENCODING_QUICKLIST, TYPE_LIST } from "../keyspace/record.ts";
 import type { Structure } from "../keyspace/structure.ts";
+import { ListCursor } from "./list-cursor.ts";
 import { PackedValues } from "./packed-values.ts";
 
 const NO_EXPIRY = -1;
 /** Elements up to this size are held in a buffer that stays. */
 const HELD_MAX = 64 * 1024;
 
-export class Lists implements Structure, ValueView {
-  readonly quicklist: Quicklist;
-  readonly listpack: Listpack;
-  /** The element that `read` or `readEnd` found, or a node's content after `view`. */
-  valueBytes: Uint8Array;
-  valueStart: number;
-  valueLength: number;
-  private isNumber: boolean;
-
-  /** The cursor. `plainLength`: -1 in a listpack, else the element is the whole node. */
-  blob: Uint8Array;
-  at: number;
-  place: number;
-  entries: number;
-  plainLength: number;
-  private start: number;
-  private node: number;
-
+export class Lists extends ListCursor implements Structure {
   /** The element that `hold` copied. */
   heldBytes: Uint8Array;
   heldLength: number;
   private isHeldNumber: boolean;
   private readonly heldBuffer: Uint8Array;
-
-  private pattern: Uint8Array;
-  private patternStart: number;
-  private patternLength: number;
-
-  private readonly keyspace: Keyspace;
-  private readonly records: Records;
   private readonly packed: PackedValues;
 
   constructor(keyspace: Keyspace) {
-    this.keyspace = keyspace;
-    this.records = keyspace.records;
-    this.listpack = new Listpack();
-    this.quicklist = new Quicklist(keyspace.arena, keyspace.tables, this.listpack);
-    this.packed = new PackedValues(keyspace, this.listpack);
-    this.valueBytes = new Uint8Array(0);
-    this.valueStart = 0;
-    this.valueLength = 0;
-    this.isNumber = false;
-    this.blob = this.valueBytes;
-    this.at = 0;
-    this.place = 0;
-    this.entries = 0;
-    this.plainLength = -1;
-    this.start = 0;
-    this.node = 0;
+    super(keyspace);
     this.heldBuffer = new Uint8Array(HELD_MAX);
     this.heldBytes = this.heldBuffer;
     this.heldLength = 0;
     this.isHeldNumber = false;
-    this.pattern = this.valueBytes;
-    this.patternStart = 0;
-    this.patternLength = 0;
+    this.packed = new PackedValues(keyspace, this.listpack);
   }
 
   /** Takes over the limits of the moment. `packedThresholdBytes`: from here on an element gets a plain node (I2). */
   prepare(packedThresholdBytes: number): void {
     this.quicklist.setLimits(this.keyspace.encodingLimits.listNodeSize, packedThresholdBytes);
-  }
-
-  // ---- the cursor -----------------------------------------------------------------------------------------------------
-
-  /** Elements of the record's list. hot path */
-  length(record: number): number {
-    if (this.isQuick(record)) return this.quicklist.count(this.records.externalAddress(record));
-    const { keyspace } = this;
-    keyspace.readValue(record);
-    return listpackCount(keyspace.valueBytes, keyspace.valueStart);
-  }
-
-  private isQuick(record: number): boolean {
-    return this.records.encoding(record) === ENCODING_QUICKLIST;
-  }
-
-  /** Sets the cursor to element `index`, which must be there; negative ones count from the end. */
-  seek(record: number, index: number): void {
-    if (this.isQuick(record)) {
-      const { quicklist } = this;
-      quicklist.seek(this.records.externalAddress(record), index);
-      this.enter(quicklist.node);
-      this.place = quicklist.place;
-      this.at = this.start + quicklist.offset;
-      return;
-    }
-    const { keyspace } = this;
-    keyspace.readValue(record);
-    this.node = 0;
-    this.blob = keyspace.valueBytes;
-    this.start = keyspace.valueStart;
-    this.entries = listpackCount(this.blob, this.start);
-    this.plainLength = -1;
-    this.place = index < 0 ? index + this.entries : index;
-    this.at = entryAt(this.blob, this.start, index);
-  }
-
-  /** Points the cursor to the first element of a node. */
-  private enter(node: number): void {
-    const { quicklist } = this;
-    quicklist.readNode(node);
-    this.node = node;
-    this.blob = quicklist.valueBytes;
-    this.start = quicklist.valueStart;
-    this.place = 0;
-    const entries = quicklist.get(node, ENTRIES);
-    this.entries = entries || 1;
-    this.plainLength = entries === 0 ? quicklist.valueLength : -1;
-    this.at = entries === 0 ? this.start : firstEntry(this.start);
-  }
-
-  /** Moves to the next element; false when there is none. */
-  next(): boolean {
-    this.place++;
-    if (this.place < this.entries) {
-      this.at = nextEntry(this.blob, this.at);
-      return true;
-    }
-    return this.nextListpack();
-  }
-
-  previous(): boolean {
-    this.place--;
-    if (this.place >= 0) {
-      this.at = previousEntry(this.blob, this.at);
-      return true;
-    }
-    return this.previousListpack();
-  }
-
-  /** Moves to the first element of the next node; false when there is none. */
-  nextListpack(): boolean {
-    const node = this.node === 0 ? 0 : this.quicklist.get(this.node, NEXT);
-    if (node === 0) return false;
-    this.enter(node);
-    return true;
-  }
-
-  /** Moves to the last element of the node before; false when there is none. */
-  previousListpack(): boolean {
-    const node = this.node === 0 ? 0 : this.quicklist.get(this.node, PREVIOUS);
-    if (node === 0) return false;
-    this.enter(node);
-    this.place = this.entries - 1;
-    if (this.plainLength < 0) this.at = previousEntry(this.blob, listpackEnd(this.blob, this.start));
-    return true;
-  }
-
-  /** Points the value registers to the element under the cursor. hot path */
-  read(): void {
-    if (this.plainLength >= 0) {
-      this.valueBytes = this.blob;
-      this.valueStart = this.at;
-      this.valueLength = this.plainLength;
-      return;
-    }
-    this.readEntry(this.blob, this.at);
-  }
-
-  private readEntry(blob: Uint8Array, at: number): void {
-    const { listpack } = this;
-    listpack.read(blob, at);
-    this.valueBytes = listpack.valueBytes;
-    this.valueStart = listpack.valueStart;
-    this.valueLength = listpack.valueLength;
-    // The digits of a number lie outside of the listpack.
-    this.isNumber = listpack.valueBytes !== blob;
-  }
-
-  /** Points the value registers to the first or the last element. The cursor stays. hot path */
-  readEnd(record: number, isHead: boolean): void {
-    const { keyspace, quicklist } = this;
-    if (!this.isQuick(record)) {
-      keyspace.readValue(record);
-      this.readEndOf(keyspace.valueBytes, keyspace.valueStart, isHead);
-      return;
-    }
-    const node = quicklist.get(this.records.externalAddress(record), isHead ? HEAD : TAIL);
-    quicklist.readNode(node);
-    if (quicklist.isPlain(node)) this.takeView(quicklist);
-    else this.readEndOf(quicklist.valueBytes, quicklist.valueStart, isHead);
-  }
-
-  private readEndOf(blob: Uint8Array, start: number, isHead: boolean): void {
-    this.readEntry(blob, isHead ? firstEntry(start) : previousEntry(blob, listpackEnd(blob, start)));
-  }
-
-  private takeView(view: ValueView): void {
-    this.isNumber = false;
-    this.valueBytes = view.valueBytes;
-    this.valueStart = view.valueStart;
-    this.valueLength = view.valueLength;
-  }
-
-  // ---- searching --------------------------------------------------------------------------------------------------------
-
-  /** What `isHere`, `find` and `removeEqual` look for, until `listpack` makes something else. */
-  searchFor(source: Uint8Array, start: number, length: number): void {
-    this.pattern = source;
-    this.patternStart = start;
-    this.patternLength = length;
-    this.listpack.begin();
-    this.listpack.append(source, start, length);
-  }
-
-  /** Whether the element under the cursor is the one that is searched for. hot path */
-  isHere(): boolean {
-    const { blob, at } = this;
-    if (this.plainLength >= 0) return this.equalsPlain(blob, at, this.plainLength);
-    const { made, madeLength } = this.listpack;
-    // An entry's first bytes say how long it is: what begins alike is alike.
-    for (let index = 0; index < madeLength; index++) if (blob[at + index] !== made[index]) return false;
-    return true;
-  }
-
-  private equalsPlain(blob: Uint8Array, at: number, length: number): boolean {
-    if (length !== this.patternLength) return false;
-    const { pattern, patternStart } = this;
-    for (let index = 0; index < length; index++) if (blob[at + index] !== pattern[patternStart + index]) return false;
-    return true;
-  }
-
-  /** Moves the cursor to the first element, from the head, that is searched for; false when there is none. */
-  find(record: number): boolean {
-    this.seek(record, 0);
-    do {
-      if (this.plainLength >= 0) {
-        if (this.isHere()) return true;
-        continue;
-      }
-      const found = this.listpack.find(this.blob, this.at, 0);
-      if (found === -1) continue;
-      for (; this.at !== found; this.at = nextEntry(this.blob, this.at)) this.place++;
-      return true;
-    } while (this.nextListpack());
-    return false;
   }
 
   // ---- the two forms ------------------------------------------------------------------------------------------------------
@@ -556,13 +335,18 @@ export class Lists implements Structure, ValueView {
     const { quicklist } = this;
     const root = this.records.externalAddress(record);
     let removed = 0;
+    let last = 0;
     let node = quicklist.get(root, isFromHead ? HEAD : TAIL);
     while (node !== 0 && removed < max) {
       const next = quicklist.get(node, isFromHead ? NEXT : PREVIOUS);
-      removed += this.removeFromNode(root, node, isFromHead, max - removed);
+      const items = quicklist.itemsOf(node);
+      const gone = this.removeFromNode(root, node, isFromHead, max - removed);
+      removed += gone;
+      // Only with a neighbour that has been passed: the next one is still to be looked at.
+      if (gone > 0 && gone < items) last = quicklist.joinSmall(root, node, isFromHead);
       node = next;
     }
-    if (removed > 0) quicklist.joinSmall(root);
+    if (last !== 0) quicklist.joinSmall(root, last, !isFromHead);
     return removed;
   }
 
