@@ -48,7 +48,14 @@ export function parseArguments(syntax: string, keys: readonly KeySpec[]): Argume
 }
 
 const WORD = /[^\s[\]<>|]+|[[\]<>|]/g;
-const TOKEN = /^[A-Z][A-Z0-9-]*$/;
+const TOKEN = /^(?:[A-Z][A-Z0-9-]*|[=~*$])$/;
+/** Names of tokens that are signs. */
+const SIGN_NAMES: ReadonlyMap<string, string> = new Map([
+  ["=", "equal"],
+  ["~", "approximately"],
+  ["*", "auto-id"],
+  ["$", "new-id"],
+]);
 const LABEL = /^([a-z][a-z0-9-]*)=(.*)$/;
 const TYPED = /^(.*)\(([a-z-]+)\)$/;
 
@@ -216,7 +223,7 @@ function plain(word: string): Argument {
 }
 
 function pureToken(word: string): Argument {
-  return { ...make(word.toLowerCase(), "pure-token", []), token: word };
+  return { ...make(SIGN_NAMES.get(word) ?? word.toLowerCase(), "pure-token", []), token: word };
 }
 
 function block(label: string | undefined, parts: Argument[]): Argument {

@@ -17,6 +17,8 @@ const INFO_IN_72: Readonly<Record<string, Readonly<Record<string, Plain>>>> = {
   "config|resetstat": { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
   "config|rewrite": { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
   randomkey: { tips: ["request_policy:all_shards", "response_policy:special", "nondeterministic_output"] },
+  zrank: { arity: -3 },
+  zrevrank: { arity: -3 },
   scan: { tips: ["nondeterministic_output", "request_policy:special", "response_policy:special"] },
 };
 /** Commands that 7.0 does not have. */
@@ -35,12 +37,14 @@ const ARGUMENTS_IN_72 = [
 const RENAMED_IN_72: Readonly<Record<string, string>> = {
   "by-pattern": "pattern",
   "get-pattern": "pattern",
+  lastid: "id",
+  "max-deleted-id": "max-deleted-entry-id",
   "min-match-len": "len",
 };
 /** Since 7.2 these are deprecated. */
 const DEPRECATED_IN_72 = ["psetex", "quit", "setex", "setnx"];
 /** Since 7.2 these tell of more changes. */
-const HISTORY_IN_72 = ["client|list"];
+const HISTORY_IN_72 = ["client|list", "xinfo|consumers", "xinfo|stream"];
 
 const pair = pairOfServers("command");
 
