@@ -431,7 +431,7 @@ export const STREAM_COMMANDS: CommandTable = {
     group: "stream",
     complexity: "O(1) for the new entry; O(N) for trimming, where N is the number of entries that are removed.",
     summary: "Appends an entry to a stream, which is made when it is absent.",
-    arguments: `key [NOMKSTREAM] [${TRIM_SYNTAX}] <*|id> <field value> ...`,
+    arguments: `key [NOMKSTREAM] [${TRIM_SYNTAX}] <*|id(string)> <field value> ...`,
     tips: ["nondeterministic_output"],
     history: [
       ["6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."],

@@ -35,6 +35,7 @@ import type { Database, Keyspace } from "../keyspace/keyspace.ts";
 import { NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { ENCODING_STREAM, TYPE_STREAM } from "../keyspace/record.ts";
 import type { Structure } from "../keyspace/structure.ts";
+import { copyStream } from "./stream-copy.ts";
 import { StreamCursor } from "./stream-cursor.ts";
 import { StreamGroups } from "./stream-groups.ts";
 import { compareIds, copyId, fillId, ID_WORDS, makeId, type StreamId } from "./stream-id.ts";
@@ -45,12 +46,12 @@ import { StreamRegisters } from "./stream-registers.ts";
 
 const TAIL = 4;
 const GROUPS = 5;
-const LENGTH = 6;
+export const LENGTH = 6;
 export const LAST_ID = 8;
 export const FIRST_ID = 12;
 export const DELETED_ID = 16;
 const ADDED = 20;
-const TAIL_ID = 22;
+export const TAIL_ID = 22;
 export const STREAM_ROOT_BYTES = 104;
 
 /** No node's listpack is to be longer, whatever stream-node-max-bytes says. */
@@ -643,77 +644,7 @@ export class Streams implements Structure {
   }
 
   copy(root: number): number {
-    const target = this.create();
-    try {
-      for (let node = this.firstNode(root); node !== 0; node = this.nextNode(root)) {
-        this.addCopiedNode(target, node, this.nodeId);
-      }
-      this.refreshTail(target);
-      const words = this.arena.words[root >>> SEGMENT_SHIFT]!.slice(
-        ((root & UNIT_MASK) << 1) + LENGTH,
-        ((root & UNIT_MASK) << 1) + TAIL_ID,
-      );
-      this.arena.words[target >>> SEGMENT_SHIFT]!.set(words, ((target & UNIT_MASK) << 1) + LENGTH);
-      this.copyGroups(root, target);
-      return target;
-    } catch (error) {
-      this.discard(target);
-      throw error;
-    }
-  }
-
-  private addCopiedNode(target: number, node: number, id: StreamId): void {
-    const { tree, nodes } = this;
-    const copied = nodes.copied(node, this.tables.snapshotId);
-    tree.setId(id[0]!, id[1]!, id[2]!, id[3]!);
-    try {
-      tree.append(target, copied);
-    } catch (error) {
-      nodes.free(copied);
-      throw error;
-    }
-  }
-
-  private copyGroups(root: number, target: number): void {
-    const { groups, id } = this;
-    const { groups: names, consumers } = groups;
-    const list = this.groupsOf(root);
-    for (let index = 0; index < names.count(list); index++) {
-      const group = names.at(list, index);
-      const view = names.view(group);
-      this.findGroup(target, view, names.nameStart(group), names.nameLength(group));
-      groups.readLastId(group, id);
-      const copied = this.addGroup(
-        target,
-        view,
-        names.nameStart(group),
-        names.nameLength(group),
-        id,
-        groups.entriesRead(group),
-      );
-      const own = groups.consumersOf(group);
-      for (let each = 0; each < consumers.count(own); each++) {
-        const consumer = consumers.at(own, each);
-        const from = consumers.view(consumer);
-        const start = consumers.nameStart(consumer);
-        const length = consumers.nameLength(consumer);
-        groups.findConsumer(copied, from, start, length);
-        const copiedConsumer = groups.addConsumer(copied, from, start, length, groups.seenAtMs(consumer));
-        groups.setActiveAtMs(copiedConsumer, groups.activeAtMs(consumer));
-        this.copyPending(groups.pendingOfConsumer(consumer), copied, copiedConsumer);
-      }
-    }
-  }
-
-  private copyPending(tree: number, group: number, consumer: number): void {
-    const { groups, id } = this;
-    const walker = this.walker.tree;
-    for (let isThere = walker.seekFirst(tree); isThere; isThere = walker.next()) {
-      walker.readId();
-      copyId(walker.id, id);
-      const cell = walker.value();
-      groups.addPending(group, consumer, id, groups.deliveredAtMs(cell), groups.deliveryCount(cell));
-    }
+    return copyStream(this, root);
   }
 
   relocate(root: number, fillMax: number, setRoot: (root: number) => void): number {
