@@ -388,10 +388,13 @@ export class HashTable {
     const count = this.count(table);
     if (count === 0) return 0;
     const buckets = this.bucketCount(table);
-    // A place among 24 of a chain by chance: most chains are shorter, so an unused place means another try.
+    // A place of a chain by chance: most chains are shorter, so an unused place means another try. While no chain has a
+    // second bucket, 12 places are all there are, otherwise 24.
+    const header = this.words[table >>> SEGMENT_SHIFT]!;
+    const places = header[((table & UNIT_MASK) << 1) + OVERFLOW] === 0 ? SLOTS : 2 * SLOTS;
     for (let attempt = 0; attempt < 200; attempt++) {
       const bucket = this.bucketAt(table, random() % buckets);
-      const place = random() % (2 * SLOTS);
+      const place = random() % places;
       const record = this.recordAtPlace(bucket, place);
       if (record !== 0) return record;
     }
