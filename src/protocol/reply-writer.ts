@@ -10,7 +10,7 @@
  */
 
 import { assert } from "../core/assert.ts";
-import { formatFloat64 } from "../core/numbers.ts";
+import { formatFloat64, integerDigitCount } from "../core/numbers.ts";
 import type { ReplyError } from "./errors.ts";
 
 const BUFFER_BYTES = 64 * 1024;
@@ -315,7 +315,17 @@ export class ReplyWriter {
 
   /** A double: `,` in RESP3, a bulk string in RESP2; digits as Redis prints them (17 significant, shortest for whole numbers). */
   double(value: number): void {
-    this.decimal(formatFloat64(value));
+    // hot path: scores are mostly small whole numbers, and those need no text; minus zero does
+    if (value === (value | 0) && (value !== 0 || !Object.is(value, -0))) {
+      const length = integerDigitCount(value);
+      this.bulkHeader(this.protocol === 3 ? 44 : 36, this.protocol === 3 ? value : length);
+      if (this.protocol === 3) return;
+      this.room(length + 2);
+      this.digits(value);
+      this.lineEnd();
+    } else {
+      this.decimal(formatFloat64(value));
+    }
   }
 
   /** A number whose digits were chosen by the caller, otherwise as `double`. */

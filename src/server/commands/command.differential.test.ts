@@ -31,7 +31,11 @@ const ARGUMENTS_IN_72 = [
   "command|getkeys",
   "command|getkeysandflags",
   "config|get",
+  "geoadd",
   "pfmerge",
+  "zadd",
+  "zrank",
+  "zrevrank",
 ];
 /** Names of arguments that 7.2 changed: pair.ours, and what 7.0 has. */
 const RENAMED_IN_72: Readonly<Record<string, string>> = {
@@ -44,7 +48,7 @@ const RENAMED_IN_72: Readonly<Record<string, string>> = {
 /** Since 7.2 these are deprecated. */
 const DEPRECATED_IN_72 = ["psetex", "quit", "setex", "setnx"];
 /** Since 7.2 these tell of more changes. */
-const HISTORY_IN_72 = ["client|list", "xinfo|consumers", "xinfo|stream"];
+const HISTORY_IN_72 = ["client|list", "xinfo|consumers", "xinfo|stream", "zrank", "zrevrank"];
 
 const pair = pairOfServers("command");
 
