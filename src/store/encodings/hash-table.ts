@@ -63,6 +63,9 @@ export { RecordList } from "./record-list.ts";
 /** Hashes that `warm` takes at once. */
 export const WARM_MAX = 64;
 
+/** Makes a number below 1 of one below 2^32. */
+const UNIT_OF_RANDOM = 2 ** -32;
+
 /** Called before a chain changes that the running snapshot has not passed. */
 export type Capture = (table: number, home: number) => void;
 
@@ -393,8 +396,9 @@ export class HashTable {
     const header = this.words[table >>> SEGMENT_SHIFT]!;
     const places = header[((table & UNIT_MASK) << 1) + OVERFLOW] === 0 ? SLOTS : 2 * SLOTS;
     for (let attempt = 0; attempt < 200; attempt++) {
-      const bucket = this.bucketAt(table, random() % buckets);
-      const place = random() % places;
+      // Multiplied, not divided: a remainder of unsigned numbers is slow.
+      const bucket = this.bucketAt(table, (random() * buckets * UNIT_OF_RANDOM) | 0);
+      const place = (random() * places * UNIT_OF_RANDOM) | 0;
       const record = this.recordAtPlace(bucket, place);
       if (record !== 0) return record;
     }
