@@ -52,6 +52,12 @@ export interface Setting {
   readonly subject?: Readonly<Record<string, string>>;
 }
 
+/**
+ * For families with SORT: Redis turns a sorted set into a skiplist when it sorts it, though nothing was written; here it
+ * stays as it is, and so these families have skiplists only.
+ */
+export const SKIPLISTS_ONLY: readonly Setting[] = [{ both: { "zset-max-listpack-entries": "0" } }];
+
 /** A group of commands that are drawn together: their sequences build the state that they need. */
 export interface Family {
   readonly name: string;

@@ -21,6 +21,7 @@ import {
   optional,
   pattern,
   repeat,
+  SKIPLISTS_ONLY,
   sequence,
   shortText,
   smallInteger,
@@ -122,6 +123,7 @@ const badCursor = textOf("abc", "1.0", " 1", "1 ", "0x10", "99999999999999999999
 
 export const keys: Family = {
   name: "keys",
+  settings: SKIPLISTS_ONLY,
   forms: [
     command("SET", [key(), value()], { weight: 4 }),
     command("SET", [key(), smallInteger(-10, 20_000)]),

@@ -16,6 +16,7 @@ import {
   oneOf,
   type Piece,
   repeat,
+  SKIPLISTS_ONLY,
   sequence,
   shortText,
   smallInteger,
@@ -51,11 +52,12 @@ const destination = oneOf(key(), list);
 
 export const sorting: Family = {
   name: "sorting",
+  settings: SKIPLISTS_ONLY,
   forms: [
-    command("RPUSH", [list, repeat(element, 1, 6)], { weight: 2 }),
+    command("RPUSH", [list, repeat(element, 1, 6)], { weight: 2, maySpoil: false }),
     // Elements that strcoll finds equal, as those with a zero byte, would come in any order.
     command("SADD", [set, repeat(element, 1, 6)], { weight: 2, maySpoil: false }),
-    command("ZADD", [zset, repeat(sequence(smallInteger(0, 5), element), 1, 5)], { weight: 2 }),
+    command("ZADD", [zset, repeat(sequence(smallInteger(0, 5), element), 1, 5)], { weight: 2, maySpoil: false }),
     command(
       "SET",
       [textOf("w_0", "w_1", "w_2", "w_3", "w_5", "w_a"), oneOf(smallInteger(0, 20), number, shortText())],

@@ -211,17 +211,19 @@ const claimNext = withConsumer(
 );
 /** Errors of the commands that make consumers: without a group, with missing words. */
 const withoutGroup = [
-  command("XREADGROUP", [word("GROUP"), fixed("none"), consumer, word("STREAMS"), stream, fixed(">")], { weight: 0.3 }),
+  command("XREADGROUP", [word("GROUP"), fixed("absent"), consumer, word("STREAMS"), stream, fixed(">")], {
+    weight: 0.3,
+  }),
   command("XREADGROUP", [word("GROUP"), group, consumer, word("STREAMS"), stream, stream, textOf(">", "0")], {
     weight: 0.2,
     maySpoil: false,
   }),
   command("XREADGROUP", [word("STREAMS"), stream, fixed(">")], { weight: 0.1, maySpoil: false }),
-  command("XREADGROUP", [word("GROUP"), fixed("none"), consumer, word("BAD"), word("STREAMS"), stream, fixed(">")], {
+  command("XREADGROUP", [word("GROUP"), fixed("absent"), consumer, word("BAD"), word("STREAMS"), stream, fixed(">")], {
     weight: 0.1,
   }),
-  command("XCLAIM", [stream, fixed("none"), consumer, idle, repeat(oneOf(knownId, badId), 1, 2)], { weight: 0.2 }),
-  command("XAUTOCLAIM", [stream, fixed("none"), consumer, idle, fixed("0"), optional(count())], { weight: 0.2 }),
+  command("XCLAIM", [stream, fixed("absent"), consumer, idle, repeat(oneOf(knownId, badId), 1, 2)], { weight: 0.2 }),
+  command("XAUTOCLAIM", [stream, fixed("absent"), consumer, idle, fixed("0"), optional(count())], { weight: 0.2 }),
 ];
 
 const facts = { compare: compareStreamFacts };

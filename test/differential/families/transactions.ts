@@ -12,6 +12,7 @@ import {
   oneOf,
   pickForm,
   repeat,
+  SKIPLISTS_ONLY,
   script,
   smallInteger,
   textOf,
@@ -75,6 +76,7 @@ const whole = script(
 
 export const transactions: Family = {
   name: "transactions",
+  settings: SKIPLISTS_ONLY,
   share: 0.5,
   forms: [
     whole,
