@@ -95,7 +95,7 @@ function geoadd(context: CommandContext): void {
     if (!readPlace(context, first + index * 3, place)) return;
     scores[index] = scoreOf(place.longitude, place.latitude);
   }
-  addMembers(context, options, first + 2, 3, scores);
+  addMembers(context, options, first + 2, 3, scores, scores[0]!);
 }
 
 function geopos(context: CommandContext): void {

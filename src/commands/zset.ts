@@ -112,18 +112,16 @@ function zincrby(context: CommandContext): void {
 /** Adds the pairs of score and member from argument `first` on. */
 function addPairs(context: CommandContext, first: number, options: number): void {
   const { request } = context;
-  for (let index = first; index < request.count; index += 2) {
-    if (Number.isNaN(request.float(index))) {
-      context.reply.error(NOT_A_FLOAT);
-      return;
-    }
-  }
-  addMembers(context, options, first + 1, 2, undefined);
+  const firstScore = request.float(first);
+  let isWrong = Number.isNaN(firstScore);
+  for (let index = first + 2; index < request.count; index += 2) isWrong ||= Number.isNaN(request.float(index));
+  if (isWrong) context.reply.error(NOT_A_FLOAT);
+  else addMembers(context, options, first + 1, 2, undefined, firstScore);
 }
 
 /**
  * Adds members to the sorted set at argument 1: every `step` arguments from `first` on one. Their scores are `scores`, or
- * stand before them. Replies, and tells of the change. hot path
+ * stand before them, of which the first one is known already. Replies, and tells of the change. hot path
  */
 export function addMembers(
   context: CommandContext,
@@ -131,6 +129,7 @@ export function addMembers(
   first: number,
   step: number,
   scores: Float64Array | undefined,
+  firstScore: number,
 ): void {
   const { request, reply, keyspace, database } = context;
   let record = writeSortedSet(context, 1);
@@ -147,7 +146,8 @@ export function addMembers(
   for (let index = first, place = 0; index < request.count; index += step, place++) {
     const start = request.offset[index]!;
     const length = request.length[index]!;
-    score = scores === undefined ? request.float(index - 1) : scores[place]!;
+    if (index === first) score = firstScore;
+    else score = scores === undefined ? request.float(index - 1) : scores[place]!;
     if (record === 0) {
       record = sets.create(database, input, request.offset[1]!, request.length[1]!, score, input, start, length);
       added++;

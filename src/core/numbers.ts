@@ -83,10 +83,18 @@ function digits64(bytes: Uint8Array, start: number, length: number): bigint | un
  * exponent, hexadecimal, inf, infinity), except leading space, NaN, and numbers too large or too small for a double.
  */
 export function parseFloat64(bytes: Uint8Array, start: number, length: number): number {
-  // hot path: scores are mostly small whole numbers
-  if (length < 16) {
-    const whole = parseSafeInteger(bytes, start, length);
-    if (!Number.isNaN(whole)) return whole;
+  // hot path: scores are mostly small whole numbers, here with leading zeros, too
+  if (length > 0 && length < 16) {
+    const isNegative = bytes[start] === MINUS;
+    const end = start + length;
+    let at = isNegative ? start + 1 : start;
+    let whole = at === end ? Number.NaN : 0;
+    for (; at < end; at++) {
+      const digit = bytes[at]! - ZERO;
+      if (digit < 0 || digit > 9) break;
+      whole = whole * 10 + digit;
+    }
+    if (at === end && !Number.isNaN(whole)) return isNegative ? -whole : whole;
   }
   const kind = scanFloat(bytes, start, length);
   if (kind === "none") return Number.NaN;
