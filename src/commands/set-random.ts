@@ -43,7 +43,7 @@ function pop(context: CommandContext): void {
   const { sets } = keyspace;
   sets.pick(record, () => random.uint32());
   reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
-  sets.removeToken(database, record, sets.token);
+  sets.removePicked(database, record);
   endPop(context, 1);
 }
 
@@ -96,7 +96,7 @@ function popByDraws(context: CommandContext, record: number, count: number): voi
   for (let popped = 0; popped < count; popped++) {
     sets.pick(record, draw);
     reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
-    sets.removeToken(database, record, sets.token);
+    sets.removePicked(database, record);
   }
 }
 

@@ -386,7 +386,10 @@ export class HashTable {
     return reverseBits(reversed) >>> 0;
   }
 
-  /** A record of the table by chance (`random` gives whole numbers below 2^32), each with the same probability as far as chains are of usual length; 0 when it is empty. */
+  /**
+   * A record of the table by chance (`random` gives whole numbers below 2^32), each with the same probability as far as
+   * chains are of usual length; 0 when it is empty. Sets `home`, `bucket` and `slot` as `find` does.
+   */
   pick(table: number, random: () => number): number {
     const count = this.count(table);
     if (count === 0) return 0;
@@ -400,13 +403,18 @@ export class HashTable {
       const bucket = this.bucketAt(table, (random() * buckets * UNIT_OF_RANDOM) | 0);
       const place = (random() * places * UNIT_OF_RANDOM) | 0;
       const record = this.recordAtPlace(bucket, place);
-      if (record !== 0) return record;
+      if (record === 0) continue;
+      this.home = bucket;
+      return record;
     }
     const first = random() % buckets;
     const list = new RecordList();
     for (let step = 0; step < buckets; step++) {
       const found = this.readChain(this.bucketAt(table, (first + step) % buckets), list);
-      if (found > 0) return list.records[random() % found]!;
+      if (found === 0) continue;
+      const record = list.records[random() % found]!;
+      this.locate(table, this.hashOf(record), record);
+      return record;
     }
     return 0;
   }
@@ -420,6 +428,8 @@ export class HashTable {
       }
     }
     if (place >= SLOTS || this.tagAt(bucket, place) === 0) return 0;
+    this.bucket = bucket;
+    this.slot = place;
     return this.words[bucket >>> SEGMENT_SHIFT]![((bucket & UNIT_MASK) << 1) + SLOT_WORD + place]!;
   }
 

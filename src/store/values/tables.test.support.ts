@@ -241,7 +241,8 @@ export class TablePair {
     } else if (operation.kind === "spop") {
       sets.pick(record, this.random);
       const picked = latin1(sets.valueBytes, sets.valueStart, sets.valueLength);
-      sets.removeToken(database, record, sets.token);
+      if (operation.amount % 2 === 0) sets.removePicked(database, record);
+      else sets.removeToken(database, record, sets.token);
       assert.ok(fields.delete(picked), "what was picked was there");
     } else if (operation.kind === "stable") {
       sets.prepare(database, record, operation.amount);
