@@ -195,6 +195,8 @@ export interface KeyWait {
 
 /** Who wants to hear which keys commands change: watched keys, waiting clients. */
 export interface KeyObserver {
+  /** It serves those who wait for keys: it hears of `wake`, too. */
+  readonly servesWaiting?: boolean;
   /**
    * A key was changed, made or deleted; `bytes` are only valid during the call, and need not lie in the request.
    * `isRemoval`: it is about to be deleted because its time is over or its memory is needed.
@@ -292,6 +294,16 @@ export class CommandContext {
     if (this.keyObservers.length === 0) return;
     const request = this.request;
     this.tellTouched(this.database, request.input, request.offset[argument]!, request.length[argument]!, false);
+  }
+
+  /** Those who wait for the key at argument `argument` are to look again, though the key counts as unchanged. */
+  wake(argument: number): void {
+    const { request, keyObservers } = this;
+    for (let index = 0; index < keyObservers.length; index++) {
+      const observer = keyObservers[index]!;
+      if (observer.servesWaiting !== true) continue;
+      observer.keyTouched(this.database, request.input, request.offset[argument]!, request.length[argument]!, false);
+    }
   }
 
   /** As `touched`, for a key that is no argument or lies in another database. */

@@ -182,8 +182,10 @@ function destroy(context: CommandContext): void {
     return;
   }
   keyspace.streams.removeGroup(root, group);
+  keyspace.dirty++;
+  context.notify(EVENT_STREAM, "xgroup-destroy", 2);
   // Those who wait for the group's entries are to hear that it is gone.
-  context.changed(EVENT_STREAM, "xgroup-destroy", 2);
+  context.wake(2);
   reply.integer(1);
 }
 

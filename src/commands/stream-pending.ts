@@ -119,10 +119,8 @@ function claim(context: CommandContext): void {
   }
   if (!readClaimOptions(context, at, options)) return;
   groups.readLastId(group, id);
-  if (compareIds(lastId, id) > 0) {
-    groups.setLastId(group, lastId);
-    keyspace.dirty++;
-  }
+  const isAhead = compareIds(lastId, id) > 0;
+  if (isAhead) groups.setLastId(group, lastId);
   const consumer = claimant(context, group);
   registers.goneIds.clear();
   const claimed = registers.goneIds;
@@ -131,6 +129,7 @@ function claim(context: CommandContext): void {
     if (!claimOne(context, root, group, consumer, options, id, claimed.count > 0)) break;
   }
   if (claimed.count > 0) groups.setActiveAtMs(consumer, keyspace.nowMs);
+  else if (isAhead) keyspace.dirty++;
   replyClaimed(context, root, claimed, options.hasOnlyIds);
 }
 

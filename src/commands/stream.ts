@@ -370,7 +370,8 @@ function setLastId(context: CommandContext): void {
   streams.writeId(root, LAST_ID, id);
   if (added !== -1n) streams.setEntriesAdded(root, added);
   if (!isZeroId(deletedId)) streams.writeId(root, DELETED_ID, deletedId);
-  context.changed(EVENT_STREAM, "xsetid", 1);
+  keyspace.dirty++;
+  context.notify(EVENT_STREAM, "xsetid", 1);
   reply.ok();
 }
 

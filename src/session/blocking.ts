@@ -116,6 +116,7 @@ export interface BlockingHost {
 }
 
 export class Blocking implements KeyObserver {
+  readonly servesWaiting = true;
   private readonly context: CommandContext;
   private readonly keyspace: Keyspace;
   private readonly host: BlockingHost;

@@ -375,7 +375,7 @@ test("streams hold what a plain model holds, whatever is done to them", () => {
         pair.check();
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   );
 });
 
@@ -397,9 +397,9 @@ test("without memory every operation leaves all as it was, and the same operatio
       assert.ok(pair.run(last));
       pair.check();
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   );
-  assert.ok(refused > 60, `only ${refused} operations met the end of memory`);
+  assert.ok(refused > 30, `only ${refused} operations met the end of memory`);
 });
 
 test("entries of two small fields take less than 13.8 bytes each, in nodes of two cells", () => {
@@ -488,7 +488,7 @@ test("a snapshot is shown each node before it changes, with its id, and never on
         pair.check();
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
 
