@@ -15,7 +15,7 @@ import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { ArenaExhausted } from "../store/arena/arena.ts";
 import { TYPE_STREAM } from "../store/keyspace/record.ts";
 import { compareIds, fillId, idText, incrementId, isGreatestId, type StreamId } from "../store/values/stream-id.ts";
-import { LAST_ID } from "../store/values/streams.ts";
+import { FIRST_ID, LAST_ID } from "../store/values/streams.ts";
 import { readTimeoutInMs } from "./arguments.ts";
 import type { CommandContext, CommandTable, KeySpec } from "./command.ts";
 import { EVENT_STREAM } from "./events.ts";
@@ -201,6 +201,11 @@ function serveFrom(context: CommandContext, root: number, id: StreamId): "new" |
   const { streams } = context.keyspace;
   if (streams.length(root) === 0) return "nothing";
   const { lastId } = streams.registers;
+  // The first and the last id ever given nearly always tell.
+  streams.readId(root, FIRST_ID, lastId);
+  if (compareIds(lastId, id) > 0) return "new";
+  streams.readId(root, LAST_ID, lastId);
+  if (compareIds(lastId, id) <= 0) return "nothing";
   streams.readEdge(root, true, lastId);
   return compareIds(lastId, id) > 0 ? "new" : "nothing";
 }

@@ -21,16 +21,9 @@
  * Source: the format's public description; DUMP of a real server.
  */
 
-import { readUint32 } from "../../core/numbers.ts";
+import { readUint16, readUint32 } from "../../core/numbers.ts";
 import { Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
-import {
-  isNumberEntry,
-  LISTPACK_HEAD_BYTES,
-  nextEntry,
-  numberAt,
-  writeIntegerEntry,
-  writeListpackHead,
-} from "../encodings/listpack.ts";
+import { isNumberEntry, LISTPACK_HEAD_BYTES, nextEntry, numberAt, writeIntegerEntry } from "../encodings/listpack.ts";
 
 export const FLAG_DELETED = 1;
 export const FLAG_SAME_FIELDS = 2;
@@ -43,6 +36,8 @@ const EPOCH = 3;
 const FIRST_CELLS = [680, 1024, 1360, 2048];
 /** A second cell must spare this share of one large cell. */
 const SPLIT_GAIN = 1 / 16;
+/** The head of a listpack counts up to here. */
+const ELEMENTS_MAX = 0xffff;
 /** Most bytes that live and deleted counts take. */
 const COUNTS_BYTES_MAX = 12;
 
@@ -285,7 +280,7 @@ export class StreamNodes {
     if (change !== 0) {
       this.blob.copyWithin(oldEnd + change, oldEnd, this.start + this.length);
       this.length += change;
-      writeListpackHead(this.blob, this.start, this.length, 0);
+      writeNodeHead(this.blob, this.start, this.length, 0);
     }
     for (let index = 0; index < bytes; index++) this.blob[at + index] = counts[index]!;
     this.live = live;
@@ -294,6 +289,17 @@ export class StreamNodes {
     const changed = change === 0 ? LISTPACK_HEAD_BYTES + bytes : this.length;
     this.writeBack(this.node, 0, this.blob, this.start, changed);
   }
+}
+
+/** Writes a listpack's bytes in all, and that it has `added` more elements; 65535 of them stay "so many or more". hot path */
+export function writeNodeHead(blob: Uint8Array, start: number, bytes: number, added: number): void {
+  blob[start] = bytes;
+  blob[start + 1] = bytes >>> 8;
+  blob[start + 2] = bytes >>> 16;
+  blob[start + 3] = bytes >>> 24;
+  const count = Math.min(readUint16(blob, start + 4) + added, ELEMENTS_MAX);
+  blob[start + 4] = count;
+  blob[start + 5] = count >>> 8;
 }
 
 /** Bytes of the entry of a count. */

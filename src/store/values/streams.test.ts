@@ -594,3 +594,16 @@ test("thousands of consumers are found by name and listed in order", () => {
   streams.discard(root);
   pair.check();
 });
+
+test("a node without limits takes entries at a steady pace, however many elements it has", () => {
+  const pair = new Pair(0, 0);
+  for (let index = 0; index < 30_000; index++) pair.run({ kind: "add", key: 0, number: 1, other: 0, pairs: [] });
+  const { streams } = pair.keyspace;
+  const root = pair.root("one");
+  assert.equal(streams.nodeCount(root), 1);
+  streams.readNode(streams.firstNode(root));
+  const { nodeBytes, nodeStart } = streams;
+  assert.deepEqual([nodeBytes[nodeStart + 4], nodeBytes[nodeStart + 5]], [255, 255]);
+  pair.run({ kind: "remove", key: 0, number: 5, other: 0, pairs: [] });
+  pair.check();
+});

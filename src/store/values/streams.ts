@@ -22,14 +22,7 @@
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import type { HashTable } from "../encodings/hash-table.ts";
 import { IdTree } from "../encodings/id-tree.ts";
-import {
-  LISTPACK_EMPTY_BYTES,
-  LISTPACK_HEAD_BYTES,
-  Listpack,
-  listpackEnd,
-  nextEntry,
-  writeListpackHead,
-} from "../encodings/listpack.ts";
+import { LISTPACK_EMPTY_BYTES, LISTPACK_HEAD_BYTES, Listpack, listpackEnd, nextEntry } from "../encodings/listpack.ts";
 import type { EncodingLimits } from "../keyspace/encoding-limits.ts";
 import type { Database, Keyspace } from "../keyspace/keyspace.ts";
 import { NO_EXPIRY } from "../keyspace/keyspace.ts";
@@ -40,7 +33,7 @@ import { StreamCursor } from "./stream-cursor.ts";
 import { StreamGroups } from "./stream-groups.ts";
 import { compareIds, copyId, fillId, ID_WORDS, makeId, type StreamId } from "./stream-id.ts";
 import { relocateStream, streamBytes, verifyStream } from "./stream-inspection.ts";
-import { countEntryBytes, FLAG_SAME_FIELDS, StreamNodes } from "./stream-nodes.ts";
+import { countEntryBytes, FLAG_SAME_FIELDS, StreamNodes, writeNodeHead } from "./stream-nodes.ts";
 import { StreamProgress } from "./stream-progress.ts";
 import { StreamRegisters } from "./stream-registers.ts";
 
@@ -412,7 +405,7 @@ export class Streams implements Structure {
     const bytes = nodes.length + madeLength;
     blob[end + madeLength] = 0xff;
     nodes.length = bytes;
-    writeListpackHead(blob, start, bytes, listpack.madeCount);
+    writeNodeHead(blob, start, bytes, listpack.madeCount);
     // A count below 128 is one byte.
     if (live < 128) blob[start + LISTPACK_HEAD_BYTES] = live;
     else nodes.writeCounts(live, nodes.deleted);
