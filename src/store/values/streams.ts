@@ -75,9 +75,10 @@ export class Streams implements Structure {
   readonly arena: Arena;
   readonly tables: HashTable;
   readonly groups: StreamGroups;
-  /** For commands that read; for those that change; for snapshots, copies and checks. */
+  /** For commands that read; for snapshots, copies and checks. What changes a stream uses neither of them. */
   readonly cursor: StreamCursor;
   readonly walker: StreamCursor;
+  /** For changes. */
   readonly tree: IdTree;
   readonly nodes: StreamNodes;
   /** The id of the node that `HashTable.touch` is called for (I3). */
