@@ -163,7 +163,8 @@ class SyntaxReader {
     if (!this.take(close)) throw new Error(`"${close}" is missing`);
     const { label, sequence } = alternatives[0]!;
     if (alternatives.length > 1) return oneOf(label, alternatives);
-    if (sequence.length > 1) return block(label, sequence);
+    // A group of one optional argument is a group all the same when it has a name.
+    if (sequence.length > 1 || (label !== undefined && sequence[0]!.isOptional)) return block(label, sequence);
     return label === undefined ? sequence[0]! : { ...sequence[0]!, name: label };
   }
 

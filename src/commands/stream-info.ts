@@ -317,7 +317,7 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
         ...BASE,
         arity: -3,
         summary: "Tells about a stream.",
-        arguments: "key [full=FULL [COUNT count]]",
+        arguments: "key [FULL <full=[COUNT count]>]",
         history: [
           ["6.0.0", "Added the `FULL` modifier."],
           [
