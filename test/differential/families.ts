@@ -17,14 +17,19 @@ import { strings } from "./families/strings.ts";
 import { transactions } from "./families/transactions.ts";
 import type { Family } from "./grammar.ts";
 
-/** Families of commands that Everkey does not have yet: they run with EVERKEY_DIFF_COMING=1. */
-const coming: readonly Family[] = [lists, hashes, sets, sortedSets, streams, hyperloglog, geo, sorting, transactions];
-
 export const families: readonly Family[] = [
   strings,
   keys,
   connection,
   server,
+  lists,
+  hashes,
+  sets,
+  sortedSets,
+  streams,
   bitmaps,
-  ...(process.env.EVERKEY_DIFF_COMING === undefined ? [] : coming),
+  hyperloglog,
+  geo,
+  sorting,
+  transactions,
 ];

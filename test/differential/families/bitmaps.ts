@@ -59,6 +59,7 @@ const overflow = sequence(
 
 export const bitmaps: Family = {
   name: "bitmaps",
+  share: 0.5,
   forms: [
     command("SET", [key(), value()], { weight: 2 }),
     command("SET", [key(), shortText("\x00\xff\x0f\x80\x01\xf0", 40)], { weight: 2 }),

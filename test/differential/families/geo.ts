@@ -116,6 +116,7 @@ const addOptions = anyOrder([oneOf(word("NX"), word("XX")), word("CH")], 0.3);
 
 export const geo: Family = {
   name: "geo",
+  share: 0.6,
   settings: [{ both: {} }, { both: { "zset-max-listpack-entries": "4" } }],
   forms: [
     command("GEOADD", [key(), placed], { weight: 2, maySpoil: false }),

@@ -34,6 +34,7 @@ const everything = sequence(fixed("0"), word("COUNT"), textOf("100000", "1000000
 
 export const hashes: Family = {
   name: "hashes",
+  share: 0.6,
   settings: [
     { both: {} },
     // No HSET but the longest has more pairs than this: 7.2 makes a table of such a one, 7.0 looks for repetitions first.

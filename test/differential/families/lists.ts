@@ -32,6 +32,7 @@ const positionOptions = anyOrder([
 
 export const lists: Family = {
   name: "lists",
+  share: 0.7,
   settings: [
     { both: {} },
     { both: { "list-max-listpack-size": "4" } },

@@ -34,6 +34,7 @@ const unordered = { compare: compareUnordered };
 
 export const sets: Family = {
   name: "sets",
+  share: 0.6,
   settings: [
     { both: {} },
     // No SADD but the longest has more members than this: 7.2 expects as many as it is given, 7.0 looks for repetitions.

@@ -52,6 +52,7 @@ const destination = oneOf(key(), list);
 
 export const sorting: Family = {
   name: "sorting",
+  share: 0.5,
   settings: SKIPLISTS_ONLY,
   forms: [
     command("RPUSH", [list, repeat(element, 1, 6)], { weight: 2, maySpoil: false }),
