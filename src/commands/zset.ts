@@ -106,7 +106,9 @@ function isContradiction(options: number): boolean {
 }
 
 function zincrby(context: CommandContext): void {
-  addPairs(context, 2, INCR);
+  // An option of ZADD where the score should stand is taken for one, and then a score is missing.
+  if (optionAt(context, 2) !== 0) context.reply.error(SYNTAX);
+  else addPairs(context, 2, INCR);
 }
 
 /** Adds the pairs of score and member from argument `first` on. */
