@@ -154,9 +154,12 @@ function restore(context: CommandContext): void {
     return;
   }
   const { stringBytes, stringStart, stringLength } = payload;
+  const wasThere = options.isReplacing && keyspace.has(database, input, keyStart, keyLength);
   const record = payload.isString
     ? keyspace.setString(database, input, keyStart, keyLength, stringBytes, stringStart, stringLength, expireAtMs)
     : builder.put(database, input, keyStart, keyLength, expireAtMs);
+  // Redis deletes and adds: a key that was replaced is a new one.
+  if (wasThere) keyspace.onNew?.(database, record);
   const { clock, records } = keyspace;
   if (clock.isFrequency && options.frequency >= 0) {
     records.setAccess(record, clock.accessForFrequency(options.frequency));

@@ -1,16 +1,16 @@
 /**
  * An arena that runs out of memory when a test says so.
  *
- *      failAfter(n)   the next n allocations succeed; from then on one succeeds only if a cell of its own size has been
- *                     freed since: what a real arena can still promise when its last frame is gone
+ *      failAfter(n)   the next n allocations that find no cell of their own size freed since succeed; from then on one
+ *                     succeeds only if it finds one: what a real arena can still promise when its last frame is gone
  */
 
 import { Arena, ArenaExhausted } from "./arena.ts";
 
 export class ExhaustingArena extends Arena {
-  /** Allocations that will still succeed. */
+  /** New cells that there will still be. */
   private left = Number.POSITIVE_INFINITY;
-  /** Cells freed since the last frame went, by size. */
+  /** Cells freed since `failAfter`, by size. */
   private readonly spare = new Map<number, number>();
 
   failAfter(count: number): void {
@@ -24,19 +24,17 @@ export class ExhaustingArena extends Arena {
   }
 
   override allocate(bytes: number): number {
-    if (this.left > 0) {
-      this.left--;
-      return super.allocate(bytes);
-    }
+    if (this.left === Number.POSITIVE_INFINITY) return super.allocate(bytes);
     const cell = Arena.cellBytes(bytes);
     const spare = this.spare.get(cell) ?? 0;
-    if (spare === 0) throw new ArenaExhausted("the test says so");
-    this.spare.set(cell, spare - 1);
+    if (spare > 0) this.spare.set(cell, spare - 1);
+    else if (this.left > 0) this.left--;
+    else throw new ArenaExhausted("the test says so");
     return super.allocate(bytes);
   }
 
   override free(address: number): void {
-    if (this.left === 0) {
+    if (this.left !== Number.POSITIVE_INFINITY) {
       const cell = this.capacity(address);
       this.spare.set(cell, (this.spare.get(cell) ?? 0) + 1);
     }

@@ -90,8 +90,9 @@ export abstract class ValueStore extends RecordStore {
     this.tables.touch(database.table, this.tables.home);
     const hadExpiry = (this.records.flags(record) & RECORD_EXPIRES) !== 0;
     const hasExpiry = expireAtMs === KEEP_EXPIRY ? hadExpiry : expireAtMs >= 0;
-    if (this.records.isStructure(record)) record = this.dissolve(database, record);
-    record = this.reform(database, record, hasExpiry, valueLength, 0, valueLength);
+    record = this.records.isStructure(record)
+      ? this.replaceStructure(database, record, hasExpiry, valueLength)
+      : this.reform(database, record, hasExpiry, valueLength, 0, valueLength);
     if (expireAtMs >= 0) this.writeExpiry(record, expireAtMs);
     this.copyValue(value, valueStart, valueLength);
     const words = this.arena.words[record >>> SEGMENT_SHIFT]!;
@@ -163,7 +164,7 @@ export abstract class ValueStore extends RecordStore {
     const record = this.allocateRecord(key, keyStart, keyLength, expireAtMs >= 0, length, length);
     this.initialize(record, type, encoding);
     try {
-      this.place(database, this.keyHash, target, record, expireAtMs);
+      this.place(database, this.keyHash, target, record, expireAtMs, true);
     } catch (error) {
       this.freeRecord(record);
       throw error;
@@ -189,7 +190,7 @@ export abstract class ValueStore extends RecordStore {
     const record = this.allocateExternal(key, keyStart, keyLength, expireAtMs >= 0, root, 0);
     this.initialize(record, type, encoding);
     try {
-      this.place(database, this.keyHash, target, record, expireAtMs);
+      this.place(database, this.keyHash, target, record, expireAtMs, true);
     } catch (error) {
       this.arena.free(record);
       throw error;
@@ -249,28 +250,27 @@ export abstract class ValueStore extends RecordStore {
     return moved;
   }
 
-  /** A structure's record becomes one of an empty string, so that it can be overwritten; the registers stand on it. */
-  private dissolve(database: Database, record: number): number {
+  /** What `reform` does for bytes: a string of `length` bytes, to be filled, takes the place of a structure. */
+  private replaceStructure(database: Database, record: number, hasExpiry: boolean, length: number): number {
     const { records } = this;
     const hash = this.keyHash;
-    const expireAtMs = records.expireAtMs(record);
-    const empty = this.allocateRecord(
+    const made = this.allocateRecord(
       records.view(record),
       records.keyStart(record),
       records.keyLength(record),
-      expireAtMs >= 0,
-      0,
-      0,
+      hasExpiry,
+      length,
+      length,
     );
-    records.setTypeAndEncoding(empty, TYPE_STRING, ENCODING_EMBSTR);
-    records.setAccess(empty, records.access(record));
+    records.setTypeAndEncoding(made, TYPE_STRING, ENCODING_EMBSTR);
+    records.setAccess(made, records.access(record));
     try {
-      this.place(database, hash, record, empty, expireAtMs, true);
+      this.place(database, hash, record, made, hasExpiry ? Math.max(records.expireAtMs(record), 0) : -1, true);
     } catch (error) {
-      this.freeRecord(empty);
+      this.freeRecord(made);
       throw error;
     }
-    return empty;
+    return made;
   }
 
   /**

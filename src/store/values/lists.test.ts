@@ -62,7 +62,8 @@ for (const limits of LIST_LIMITS) {
           }
         },
       ),
-      { numRuns: 25 },
+      // A copy always needs memory, whatever else is drawn.
+      { numRuns: 25, examples: [[[], { ...prelude(1, 1)[0]!, kind: "copy", otherKey: 1 }, 200]] },
     );
     assert.ok(refused > 0, "no operation met the end of memory");
   });
