@@ -94,6 +94,17 @@ export const compareLength: ReplyComparison = compareParsed((expected, actual) =
   expected.type === actual.type && expected.items.length === actual.items.length ? undefined : "another length",
 );
 
+const ROUNDED_DIGITS = 12;
+
+/** The same but for the last digits of numbers with a fraction. */
+export const compareRounded: ReplyComparison = compareParsed((expected, actual) => {
+  const rounded = (node: ReplyNode): unknown =>
+    node.text !== null && /^-?\d+\.\d+(e[+-]\d+)?$/.test(node.text)
+      ? Number(node.text).toPrecision(ROUNDED_DIGITS)
+      : [node.type, node.text, node.items.map(rounded)];
+  return JSON.stringify(rounded(expected)) === JSON.stringify(rounded(actual)) ? undefined : "other values";
+});
+
 /** The type alone: for lists whose length depends on the server. */
 export const compareType: ReplyComparison = compareParsed((expected, actual) =>
   expected.type === actual.type && (expected.text === null) === (actual.text === null) ? undefined : "another type",
