@@ -28,7 +28,6 @@ import type { Command } from "./command-index.ts";
 
 /** What a type is called that no key has. */
 const NO_TYPE = -1;
-const NOTHING_REPLACED: NonNullable<KeyWait["replaced"]> = [];
 
 /** Those who wait for one key of one database. */
 class KeyQueue extends ByteEntry {
@@ -68,7 +67,7 @@ export class Waiter {
     this.queues = [];
     this.isWaiting = true;
     const { count } = request;
-    const replaced = wait.replaced ?? NOTHING_REPLACED;
+    const replaced = wait.replaced ?? [];
     this.lengths = request.length.slice(0, count);
     for (const { argument, bytes } of replaced) this.lengths[argument] = bytes.length;
     let size = 0;

@@ -33,6 +33,7 @@ const ARGUMENTS_IN_72 = [
   "config|get",
   "geoadd",
   "pfmerge",
+  "psubscribe",
   "zadd",
   "zrank",
   "zrevrank",
