@@ -129,6 +129,7 @@ export interface CommandSpec {
   readonly keys?: readonly KeySpec[];
   readonly since: string;
   readonly group: CommandGroup;
+  /** "" where Redis documents none. */
   readonly complexity: string;
   /** One sentence in our own words. */
   readonly summary: string;
@@ -207,6 +208,8 @@ export interface KeyObserver {
    * another one. Nothing has happened yet.
    */
   databaseTouched(database: Database, replacement: Database | undefined): void;
+  /** Once for each FLUSHDB or FLUSHALL, after `databaseTouched` of the databases that it empties. */
+  keysFlushed?(): void;
 }
 
 /** Who publishes keyspace events. */
@@ -314,7 +317,14 @@ export class CommandContext {
   /** Before all keys of `database` are deleted, or exchanged for those of `replacement`. */
   touchedDatabase(database: Database, replacement: Database | undefined): void {
     const observers = this.keyObservers;
-    for (let index = 0; index < observers.length; index++) observers[index]!.databaseTouched(database, replacement);
+    for (let index = observers.length - 1; index >= 0; index--)
+      observers[index]!.databaseTouched(database, replacement);
+  }
+
+  /** FLUSHDB or FLUSHALL is about to delete all keys that `touchedDatabase` told of. */
+  keysFlushed(): void {
+    const observers = this.keyObservers;
+    for (let index = observers.length - 1; index >= 0; index--) observers[index]!.keysFlushed?.();
   }
 
   /** The keyspace is about to delete a key by itself; `onRemoval` of the keyspace is to lead here. */
@@ -331,7 +341,8 @@ export class CommandContext {
 
   private tellTouched(database: Database, bytes: Uint8Array, start: number, length: number, isRemoval: boolean): void {
     const observers = this.keyObservers;
-    for (let index = 0; index < observers.length; index++) {
+    // From the end: who has heard enough takes itself out, and nobody must be passed over for that.
+    for (let index = observers.length - 1; index >= 0; index--) {
       observers[index]!.keyTouched(database, bytes, start, length, isRemoval);
     }
   }

@@ -53,6 +53,7 @@ function acceptsMode(context: CommandContext): boolean {
 function flushDatabase(context: CommandContext): void {
   if (!acceptsMode(context)) return;
   context.touchedDatabase(context.database, undefined);
+  context.keysFlushed();
   context.keyspace.dirty += context.keyspace.flush(context.database);
   context.reply.ok();
 }
@@ -60,6 +61,7 @@ function flushDatabase(context: CommandContext): void {
 function flushAll(context: CommandContext): void {
   if (!acceptsMode(context)) return;
   for (const database of context.keyspace.databases) context.touchedDatabase(database, undefined);
+  context.keysFlushed();
   context.keyspace.dirty += context.keyspace.flushAll();
   context.reply.ok();
 }

@@ -44,9 +44,13 @@ function countExisting(context: CommandContext): void {
 function touch(context: CommandContext): void {
   const { request, keyspace, database } = context;
   let touched = 0;
+  // TOUCH is how a client with CLIENT NO-TOUCH says that it means to use a key.
+  const { touchesAccess } = keyspace;
+  keyspace.touchesAccess = true;
   for (let index = 1; index < request.count; index++) {
     if (keyspace.lookupRead(database, request.input, request.offset[index]!, request.length[index]!) !== 0) touched++;
   }
+  keyspace.touchesAccess = touchesAccess;
   context.reply.integer(touched);
 }
 

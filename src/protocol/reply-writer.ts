@@ -10,6 +10,7 @@
  */
 
 import { assert } from "../core/assert.ts";
+import type { Connection } from "../core/host.ts";
 import { formatFloat64, integerDigitCount } from "../core/numbers.ts";
 import type { ReplyError } from "./errors.ts";
 
@@ -118,6 +119,14 @@ export class ReplyWriter {
       this.parts = [];
       this.partBytes = 0;
     }
+  }
+
+  /** Writes everything to `connection` and forgets it. */
+  sendTo(connection: Connection): void {
+    const parts = this.parts;
+    for (let index = 0; index < parts.length; index++) connection.write(parts[index]!, 0, parts[index]!.length);
+    const isFree = this.position === 0 || connection.write(this.buffer, 0, this.position);
+    this.reset(isFree);
   }
 
   /** Copies everything out and forgets it. */

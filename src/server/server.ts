@@ -121,6 +121,7 @@ export class Server {
       log: (level, text) => {
         if (log.isWanted(level)) log.write(level, text());
       },
+      nowUs: () => this.wallClock.nowUs(),
     });
     this.reader = new RequestReader();
     this.shutdown = new Shutdown(this, options.onExit ?? (() => undefined));

@@ -10,6 +10,7 @@
 import type { Request } from "../protocol/request.ts";
 import type { Client } from "../session/client.ts";
 import type { Command } from "../session/command-index.ts";
+import { isSecret, REDACTED } from "../session/redaction.ts";
 import { sensitiveArguments } from "./config/commands.ts";
 
 const ARGUMENTS_MAX = 32;
@@ -69,7 +70,7 @@ function words(command: Command, request: Request): string[] {
   const result: string[] = [];
   for (let index = 0; index < shown; index++) {
     if (redacted.includes(index)) {
-      result.push("(redacted)");
+      result.push(REDACTED);
       continue;
     }
     const length = request.length[index]!;
@@ -86,9 +87,8 @@ function words(command: Command, request: Request): string[] {
 }
 
 function redact(command: Command, request: Request): number[] {
-  if (command.name === "AUTH") return [1, 2];
   if (command.name === "CONFIG|SET") return sensitiveArguments(request);
-  if (command.name !== "HELLO") return [];
-  for (let index = 1; index < request.count; index++) if (request.is(index, "AUTH")) return [index + 1, index + 2];
-  return [];
+  const secret: number[] = [];
+  for (let index = 1; index < request.count; index++) if (isSecret(command, request, index)) secret.push(index);
+  return secret;
 }

@@ -35,6 +35,12 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
     limits.isProtected = isProtected;
   });
   config.followText("notify-keyspace-events", (letters) => session.setKeyspaceEvents(letters));
+  config.followInteger("tracking-table-max-keys", (count) => {
+    session.tracking.keysMax = count;
+  });
+  config.followBoolean("latency-tracking", (isOn) => {
+    dispatcher.tracksLatency = isOn;
+  });
   config.followInteger("client-query-buffer-limit", (bytes) => session.setQueryBufferLimit(bytes));
   config.followText("client-output-buffer-limit", () => {
     const { normal, slave, pubsub } = config.outputLimits();

@@ -14,6 +14,7 @@ import type { UnfinishedRequest } from "../protocol/request-reader.ts";
 import type { Waiter } from "./blocking.ts";
 import type { Outbox } from "./mail.ts";
 import type { Subscriptions } from "./pubsub.ts";
+import type { ClientTracking } from "./tracking.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Watch } from "./watched-keys.ts";
 
@@ -55,6 +56,12 @@ export class Client implements ClientState {
   waiter: Waiter | undefined;
   /** What it listens to; undefined when to nothing. */
   subscriptions: Subscriptions | undefined;
+  /** How it tracks keys for its own cache; undefined when it does not. */
+  tracking: ClientTracking | undefined;
+  /** By which it is known to Tracking, 0 when it has never tracked. */
+  trackingSerial: number;
+  /** It hears of every command: MONITOR. */
+  isMonitor: boolean;
   /** Messages on their way to it; undefined as long as there has never been one. */
   outbox: Outbox | undefined;
   suspension: Suspension | undefined;
@@ -95,6 +102,9 @@ export class Client implements ClientState {
     this.hasChangedKeys = false;
     this.waiter = undefined;
     this.subscriptions = undefined;
+    this.tracking = undefined;
+    this.trackingSerial = 0;
+    this.isMonitor = false;
     this.outbox = undefined;
     this.suspension = undefined;
     this.suspensionTimer = undefined;
@@ -121,6 +131,28 @@ export class Client implements ClientState {
       length: new Int32Array(0),
     };
     return this.unfinished;
+  }
+
+  /** Nothing is kept any more. */
+  forgetUnread(): void {
+    this.unread = undefined;
+    this.unreadBytes = 0;
+    this.unfinished = undefined;
+  }
+
+  /** Keeps `input[base ... end)` and nothing else; `input` may be what is kept already. For `expectedBytes` see `keep`. */
+  keepRest(input: Uint8Array, base: number, end: number, expectedBytes: number): void {
+    if (input === this.unread) {
+      if (base > 0) {
+        input.copyWithin(0, base, end);
+        this.unreadBytes = end - base;
+      }
+      if (expectedBytes > input.length) this.keep(input, 0, 0, expectedBytes);
+    } else {
+      this.unread = undefined;
+      this.unreadBytes = 0;
+      this.keep(input, base, end, expectedBytes);
+    }
   }
 
   /** Adds bytes to what is kept. `expectedBytes` is what will be needed in all, as far as it is known. */

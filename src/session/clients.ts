@@ -113,9 +113,13 @@ export function clientClassOf(word: string): ClientClass | "master" | undefined 
 /** Flags as letters, "N" when there are none. */
 function flagLetters(client: Client): string {
   let letters = client.clientClass() === "replica" ? "S" : "";
+  if (client.isMonitor) letters += "O";
   if (client.clientClass() === "pubsub") letters += "P";
   if (client.transaction !== undefined) letters += "x";
   if (client.suspension !== undefined) letters += "b";
+  if (client.tracking !== undefined) letters += "t";
+  if (client.tracking?.isRedirectionBroken === true) letters += "R";
+  if (client.tracking?.options.isBroadcast === true) letters += "B";
   if (client.hasChangedKeys) letters += "d";
   if (client.isClosing) letters += "c";
   if (client.connection.isUnixSocket) letters += "U";
@@ -171,7 +175,7 @@ export function clientLine(client: Client, nowMs: number, monotonicMs: number, a
     `events=${pendingBytes > 0 ? "rw" : "r"}`,
     `cmd=${client.lastCommand}`,
     `user=${client.user}`,
-    "redir=-1",
+    `redir=${client.tracking?.options.redirection ?? -1}`,
     `resp=${client.protocol}`,
     `lib-name=${client.libraryName}`,
     `lib-ver=${client.libraryVersion}`,

@@ -9,6 +9,7 @@
 
 import type { CommandFlag, CommandFunction, CommandSpec, CommandTable } from "../commands/command.ts";
 import type { Request } from "../protocol/request.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
 
 export const FLAG_WRITE = 1;
 export const FLAG_READONLY = 2;
@@ -57,6 +58,9 @@ const FOR_SUBSCRIBERS = [
   "RESET",
 ];
 
+/** Commands that call others. */
+const SCRIPTS = ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"];
+
 /** One command or subcommand, ready to be called. */
 export class Command {
   /** Upper case: "GET", or "CLIENT|LIST" for a subcommand. */
@@ -75,6 +79,13 @@ export class Command {
   readonly isExec: boolean;
   /** What a client that listens to channels may still say in RESP2. */
   readonly isForSubscribers: boolean;
+  /** What it reads is remembered for clients that track. A script is not: the commands that it calls are. */
+  readonly isTracked: boolean;
+  /** MONITOR shows it, a script before the commands that it calls, others when they are done. */
+  readonly isShown: boolean;
+  readonly isShownFirst: boolean;
+  /** How long its calls took; undefined until the first one. */
+  histogram: LatencyHistogram | undefined;
   calls: number;
   microseconds: number;
   rejectedCalls: number;
@@ -94,6 +105,11 @@ export class Command {
     this.isNeverQueued = NEVER_QUEUED.includes(this.name);
     this.isExec = this.name === "EXEC";
     this.isForSubscribers = FOR_SUBSCRIBERS.includes(this.name);
+    this.isShownFirst = SCRIPTS.includes(this.name);
+    this.isTracked =
+      (bits & FLAG_READONLY) !== 0 && spec.keys !== undefined && !spec.flags.includes("pubsub") && !this.isShownFirst;
+    this.isShown = this.isShownFirst || ((bits & FLAG_ADMIN) === 0 && !spec.flags.includes("skip_monitor"));
+    this.histogram = undefined;
     this.calls = 0;
     this.microseconds = 0;
     this.rejectedCalls = 0;
@@ -106,6 +122,13 @@ export class Command {
     this.microseconds = 0;
     this.rejectedCalls = 0;
     this.failedCalls = 0;
+    this.histogram = undefined;
+  }
+
+  /** Adds `calls` calls of `microseconds` each to the histogram. */
+  recordLatency(microseconds: number, calls: number): void {
+    this.histogram ??= new LatencyHistogram();
+    this.histogram.add(microseconds * 1000, calls);
   }
 }
 
@@ -183,6 +206,11 @@ export class CommandIndex {
       }
       if (at === length) return this.commands[index];
     }
+  }
+
+  /** All commands, each with its subcommands behind it. */
+  withSubcommands(): Command[] {
+    return this.commands.flatMap((command) => [command, ...(command.subcommands?.commands ?? [])]);
   }
 
   /** By name as text, in any case. */

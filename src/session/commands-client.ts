@@ -12,6 +12,7 @@ import type { Request } from "../protocol/request.ts";
 import type { Client } from "./client.ts";
 import { clientClassOf, clientLine } from "./clients.ts";
 import { clientKill } from "./commands-client-kill.ts";
+import { trackingCommands } from "./commands-tracking.ts";
 import { asText, BAD_CLIENT_NAME, isGoodName } from "./names.ts";
 import { clientOf, type SessionServices } from "./services.ts";
 
@@ -28,6 +29,8 @@ const ADMIN_FLAGS: readonly CommandFlag[] = ["admin", "noscript", "loading", "st
 
 const HELP: readonly string[] = [
   "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+  "CACHING (YES|NO)",
+  "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
   "GETREDIR",
   "    Return the client ID we are redirecting to when tracking is enabled.",
   "GETNAME",
@@ -56,7 +59,7 @@ const HELP: readonly string[] = [
   "      Return clients of specified type.",
   "UNPAUSE",
   "    Stop the current client pause, resuming traffic.",
-  "PAUSE <timeout> [mode=WRITE|ALL]",
+  "PAUSE <timeout> [WRITE|ALL]",
   "    Suspend all, or just write, clients for <timeout> milliseconds.",
   "REPLY (ON|OFF|SKIP)",
   "    Control the replies sent to the current connection.",
@@ -66,8 +69,13 @@ const HELP: readonly string[] = [
   "    Set client meta attr. Options are:",
   "    * LIB-NAME: the client lib name.",
   "    * LIB-VER: the client lib version.",
-  "UNBLOCK <clientid> [unblock-type=TIMEOUT|ERROR]",
+  "UNBLOCK <clientid> [TIMEOUT|ERROR]",
   "    Unblock the specified blocked client.",
+  "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+  "         [OPTIN] [OPTOUT] [NOLOOP]",
+  "    Control server assisted client side caching.",
+  "TRACKINGINFO",
+  "    Report tracking status for the current connection.",
   "NO-EVICT (ON|OFF)",
   "    Protect current client connection from eviction.",
   "NO-TOUCH (ON|OFF)",
@@ -93,19 +101,13 @@ export function clientCommands(session: SessionServices): CommandSpec {
     complexity: "Depends on subcommand.",
     summary: "Asks about connections and changes them.",
     subcommands: {
+      ...trackingCommands(session),
       GETNAME: {
         ...entry,
         arity: 2,
         since: "2.6.9",
         summary: "Returns the name of this connection.",
         run: getName,
-      },
-      GETREDIR: {
-        ...entry,
-        arity: 2,
-        since: "6.0.0",
-        summary: "Returns the id of the client that gets this connection's invalidation messages, or -1.",
-        run: (context) => context.reply.integer(-1),
       },
       HELP: {
         ...entry,

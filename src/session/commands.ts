@@ -125,6 +125,8 @@ function reset(session: SessionServices, context: CommandContext): void {
   const client = clientOf(context);
   session.transactions.discard(client);
   session.pubsub.forget(client);
+  session.tracking.disable(client);
+  session.monitors.forget(client);
   client.databaseIndex = 0;
   context.database = context.keyspace.databases[0]!;
   client.protocol = 2;

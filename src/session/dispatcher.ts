@@ -25,7 +25,6 @@ import {
   type CommandIndex,
   FLAG_DENYOOM,
   FLAG_LOADING,
-  FLAG_MAY_REPLICATE,
   FLAG_NO_AUTH,
   FLAG_NO_MULTI,
   FLAG_PROTECTED,
@@ -42,6 +41,7 @@ import {
   unknownSubcommandText,
 } from "./gates.ts";
 import type { DispatchHooks } from "./hooks.ts";
+import type { Monitors } from "./monitors.ts";
 import { Prefetch } from "./prefetch.ts";
 import { SessionStatistics } from "./statistics.ts";
 import { QUEUE_BYTES_MAX, type Transaction } from "./transaction.ts";
@@ -67,6 +67,10 @@ export class Dispatcher {
   rerunClient: Client | undefined;
   /** Something is to be done when the command in execution has ended: messages to its client, clients whose keys are there. */
   hasFollowUps: boolean;
+  /** Set while somebody monitors. */
+  monitors: Monitors | undefined;
+  /** latency-tracking: each command keeps a histogram. */
+  tracksLatency: boolean;
 
   private readonly reply: ReplyWriter;
   private readonly commands: CommandIndex;
@@ -102,6 +106,8 @@ export class Dispatcher {
     this.turnClient = undefined;
     this.rerunClient = undefined;
     this.hasFollowUps = false;
+    this.monitors = undefined;
+    this.tracksLatency = true;
     this.reply = context.reply;
     this.commands = commands;
     this.clock = clock;
@@ -177,11 +183,15 @@ export class Dispatcher {
       command.calls++;
       this.statistics.commands++;
       if (hasFailed) command.failedCalls++;
+      // What it took is part of the turn in which it began to wait.
+      if (this.tracksLatency) command.recordLatency(0, 1);
     }
     this.applyReplyMode(client);
   }
 
   private endSuspension(client: Client): void {
+    // What a pause put off has not been executed: CLIENT CACHING still holds for it.
+    if (client.tracking !== undefined && client.suspension?.kind !== "pause") client.tracking.isConsentSet = false;
     client.suspension = undefined;
     client.suspensionTimer?.cancel();
     client.suspensionTimer = undefined;
@@ -234,7 +244,7 @@ export class Dispatcher {
     const statistics = this.statistics;
     statistics.turnsUs += microseconds;
     if (microseconds > statistics.longestTurnUs) statistics.longestTurnUs = microseconds;
-    if (client.outbox !== undefined) this.hooks.appendMail(client, this.reply);
+    if (client.outbox !== undefined || this.hasFollowUps) this.hooks.appendMail(client, this.reply);
     this.turnClient = undefined;
     this.flush(client);
     this.hooks.afterTurn(client);
@@ -310,7 +320,7 @@ export class Dispatcher {
 
   /** Whether a pause holds back what `waiter` would do. */
   isHeld({ client, command }: Waiter): boolean {
-    return this.gates.pausedUntilMs !== 0 && this.isPaused(client, command.flagBits);
+    return this.gates.pausedUntilMs !== 0 && this.gates.isPaused(client, command.flagBits, this.context.monotonicMs);
   }
 
   /** Serves what a client sent while it waited. */
@@ -362,29 +372,10 @@ export class Dispatcher {
 
   /** Keeps `input[base ... end)` for later; `isInside` when the reader has understood a part of it. */
   private keepRest(client: Client, input: Uint8Array, base: number, end: number, isInside: boolean): void {
-    if (base >= end && !isInside) {
-      client.unread = undefined;
-      client.unreadBytes = 0;
-      client.unfinished = undefined;
-      return;
-    }
-    let expectedBytes = 0;
-    if (isInside) {
-      expectedBytes = this.reader.save(base, client.makeUnfinished());
-    } else {
-      client.unfinished = undefined;
-    }
-    if (input === client.unread) {
-      if (base > 0) {
-        input.copyWithin(0, base, end);
-        client.unreadBytes = end - base;
-      }
-      if (expectedBytes > input.length) client.keep(input, 0, 0, expectedBytes);
-    } else {
-      client.unread = undefined;
-      client.unreadBytes = 0;
-      client.keep(input, base, end, expectedBytes);
-    }
+    if (base >= end && !isInside) return client.forgetUnread();
+    const expectedBytes = isInside ? this.reader.save(base, client.makeUnfinished()) : 0;
+    if (!isInside) client.unfinished = undefined;
+    client.keepRest(input, base, end, expectedBytes);
     this.checkQueryBuffer(client);
   }
 
@@ -408,19 +399,29 @@ export class Dispatcher {
     this.countError();
     this.applyReplyMode(client);
     this.hooks.onProtocolError(client, this.reader.errorText.slice("ERR Protocol error: ".length));
-    client.unread = undefined;
-    client.unreadBytes = 0;
+    client.forgetUnread();
     client.isClosing = true;
   }
 
   /** Executes the request that was read. False when it has to wait. hot path */
   private execute(client: Client, requestBytes: number): boolean {
-    if (client.replyMode === "on") return this.decide(client, requestBytes);
+    if (client.replyMode === "on" && client.tracking === undefined) return this.decide(client, requestBytes);
+    return this.executeSpecially(client, requestBytes);
+  }
+
+  /** For a client that silences replies, or tracks keys. */
+  private executeSpecially(client: Client, requestBytes: number): boolean {
+    const isSilenced = client.replyMode !== "on";
+    const { tracking } = client;
+    // CLIENT CACHING holds for the command behind it, or the transaction that begins there.
+    const keepsConsent = this.context.request.is(0, "CLIENT");
     this.reply.mark(this.mark);
     const isDone = this.decide(client, requestBytes);
     // A request that waits has not been answered: CLIENT REPLY SKIP still holds for it.
-    if (isDone && client.suspension === undefined) this.applyReplyMode(client);
-    return isDone;
+    if (!isDone || client.suspension !== undefined) return isDone;
+    if (isSilenced) this.applyReplyMode(client);
+    if (tracking !== undefined && !keepsConsent && client.transaction === undefined) tracking.isConsentSet = false;
+    return true;
   }
 
   /** Finds the command, asks the gates, calls it. hot path */
@@ -465,7 +466,7 @@ export class Dispatcher {
     if (transaction !== undefined && (flags & FLAG_NO_MULTI) !== 0) {
       return this.refuse(client, command, NOT_IN_MULTI.text);
     }
-    if (gates.makeRoom !== undefined && !gates.makeRoom() && (flags & FLAG_DENYOOM) !== 0) {
+    if (gates.makeRoom !== undefined && !this.makeRoom(client, gates.makeRoom) && (flags & FLAG_DENYOOM) !== 0) {
       return this.refuse(client, command, OUT_OF_MEMORY.text);
     }
     if (gates.misconfiguration !== undefined && ((flags & FLAG_WRITE) !== 0 || command.name === "PING")) {
@@ -477,7 +478,7 @@ export class Dispatcher {
     if (gates.isLoading && (flags & FLAG_LOADING) === 0) {
       return this.refuse(client, command, LOADING.text);
     }
-    if (gates.pausedUntilMs !== 0 && this.isPaused(client, flags)) {
+    if (gates.pausedUntilMs !== 0 && gates.isPaused(client, flags, this.context.monotonicMs)) {
       this.suspendForPause(client, command);
       return false;
     }
@@ -487,6 +488,16 @@ export class Dispatcher {
     }
     this.call(client, command, requestBytes);
     return true;
+  }
+
+  private makeRoom(client: Client, makeRoom: () => boolean): boolean {
+    const hasRoom = makeRoom();
+    if (this.hasFollowUps) {
+      // What the client hears of evicted keys must come before what it reads now.
+      this.hooks.appendMail(client, this.reply);
+      this.reply.mark(this.mark);
+    }
+    return hasRoom;
   }
 
   /** Keeps the request for EXEC. */
@@ -502,12 +513,6 @@ export class Dispatcher {
     this.checkQueryBuffer(client);
   }
 
-  /** As Redis has it, a pause of everything holds back even what could end it. */
-  private isPaused(client: Client, flags: number): boolean {
-    if (this.context.monotonicMs >= this.gates.pausedUntilMs || client.clientClass() === "replica") return false;
-    return this.gates.pausesAll || (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0;
-  }
-
   private suspendForPause(client: Client, command: Command): void {
     client.lastCommand = command.fullName;
     client.suspension = { kind: "pause", timeoutAtMs: 0, onTimeout: () => undefined };
@@ -516,7 +521,8 @@ export class Dispatcher {
 
   private call(client: Client, command: Command, requestBytes: number): void {
     const context = this.context;
-    this.run(client, command, requestBytes);
+    if (this.monitors === undefined) this.run(client, command, requestBytes);
+    else this.monitors.show(client, command, context.request, () => this.run(client, command, requestBytes));
     client.lastCommand = command.fullName;
     if (context.suspension === undefined) return;
     if (context.keyWait !== undefined) {
@@ -551,6 +557,7 @@ export class Dispatcher {
       command.failedCalls++;
       this.countError();
     }
+    if (client.tracking !== undefined && command.isTracked) this.hooks.onTrackedRead(client, command);
     // Who waits for keys has been served when it gets its reply: then it counts.
     if (context.keyWait !== undefined) this.runCalls--;
     if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.closeRun(client);
@@ -591,7 +598,9 @@ export class Dispatcher {
       reply.mark(mark);
       const argumentStart = transaction.executedBytes;
       const command = transaction.load(request);
-      this.run(client, command, transaction.executedBytes - argumentStart);
+      const requestBytes = transaction.executedBytes - argumentStart;
+      if (this.monitors === undefined) this.run(client, command, requestBytes);
+      else this.monitors.show(client, command, request, () => this.run(client, command, requestBytes));
       if (client.replyMode === "off" && !isSkipped) reply.rewind(mark);
     }
     context.mayWait = true;
@@ -619,6 +628,7 @@ export class Dispatcher {
       command.calls += this.runCalls;
       command.microseconds += microseconds;
       this.statistics.commands += this.runCalls;
+      if (this.tracksLatency && this.runCalls > 0) command.recordLatency(microseconds / this.runCalls, this.runCalls);
       if (
         this.slowThresholdUs >= 0 &&
         microseconds >= this.slowThresholdUs &&
@@ -672,25 +682,17 @@ export class Dispatcher {
   }
 
   private countError(): void {
-    const statistics = this.statistics;
-    statistics.errorReplies++;
-    const code = this.reply.lastErrorCode;
-    statistics.errors.set(code, (statistics.errors.get(code) ?? 0) + 1);
+    this.statistics.countError(this.reply.lastErrorCode);
   }
 
   /** Sends what was written in this turn. hot path */
   flush(client: Client): void {
-    const reply = this.reply;
-    const bytes = reply.byteCount();
-    const connection = client.connection;
+    const bytes = this.reply.byteCount();
     if (bytes > 0) {
       this.statistics.outputBytes += bytes;
       this.statistics.writeEvents++;
-      const parts = reply.parts;
-      for (let index = 0; index < parts.length; index++) connection.write(parts[index]!, 0, parts[index]!.length);
-      const isFree = reply.position === 0 || connection.write(reply.buffer, 0, reply.position);
-      reply.reset(isFree);
+      this.reply.sendTo(client.connection);
     }
-    if (client.isClosing) connection.end();
+    if (client.isClosing) client.connection.end();
   }
 }

@@ -38,6 +38,15 @@ export class Gates {
   pausesAll = false;
   /** `enable-debug-command`, `enable-module-command`: whether this client may use a protected command. */
   mayUseProtected: (command: Command, client: Client) => boolean = () => false;
+
+  /**
+   * While `pausedUntilMs` is set: whether a command with `flags` is held back at `nowMs`, monotonic. As Redis has it, a
+   * pause of everything holds back even what could end it.
+   */
+  isPaused(client: Client, flags: number, nowMs: number): boolean {
+    if (nowMs >= this.pausedUntilMs || client.isMonitor || client.clientClass() === "replica") return false;
+    return this.pausesAll || (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0;
+  }
 }
 
 /** The flags that decide whether a command may pass, for a client between MULTI and EXEC. */

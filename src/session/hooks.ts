@@ -17,6 +17,8 @@ export interface DispatchHooks {
   onPaused(client: Client): void;
   /** The command that `client` has just sent waits for keys. */
   onKeyWait(client: Client, command: Command, wait: KeyWait): void;
+  /** `client`, which tracks keys for its cache, has read by a command whose request is still loaded. */
+  onTrackedRead(client: Client, command: Command): void;
   /** Writes the messages for `client` that came meanwhile behind its replies. */
   appendMail(client: Client, reply: ReplyWriter): void;
   /** Lets those run again whose keys are there, through `rerun`; false when there is nobody. */

@@ -162,6 +162,7 @@ export class Limits {
 
   private closeIdle(client: Client, nowMs: number): boolean {
     if (this.timeoutSeconds === 0 || client.suspension !== undefined || client.clientClass() !== "normal") return false;
+    if (client.isMonitor) return false;
     if (nowMs - client.lastRequestMs <= this.timeoutSeconds * 1000) return false;
     this.host.log("verbose", () => "Closing idle client");
     this.host.kill(client);

@@ -245,11 +245,11 @@ export class PubSub {
   }
 }
 
-function bulkBytes(length: number): number {
+export function bulkBytes(length: number): number {
   return length + integerDigitCount(length) + 5;
 }
 
-function writeBulk(target: Uint8Array, at: number, source: Uint8Array, start: number, length: number): number {
+export function writeBulk(target: Uint8Array, at: number, source: Uint8Array, start: number, length: number): number {
   target[at] = DOLLAR;
   at = writeInt64Digits(target, at + 1, length);
   target[at] = CR;

@@ -6,8 +6,10 @@ import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import type { Mail } from "./mail.ts";
+import type { Monitors } from "./monitors.ts";
 import type { Pause } from "./pause.ts";
 import type { PubSub } from "./pubsub.ts";
+import type { Tracking } from "./tracking.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Users } from "./users.ts";
 
@@ -26,6 +28,8 @@ export interface SessionServices {
   readonly pause: Pause;
   readonly pubsub: PubSub;
   readonly mail: Mail;
+  readonly tracking: Tracking;
+  readonly monitors: Monitors;
   readonly transactions: Transactions;
   readonly users: Users;
   readonly identity: ServerIdentity;

@@ -30,10 +30,12 @@ import type { DispatchHooks } from "./hooks.ts";
 import { KeyspaceEvents } from "./keyspace-events.ts";
 import { Limits, type SessionLog } from "./limits.ts";
 import { Mail } from "./mail.ts";
+import { Monitors } from "./monitors.ts";
 import { Pause } from "./pause.ts";
 import { PubSub } from "./pubsub.ts";
 import type { ServerIdentity, SessionServices } from "./services.ts";
 import type { SessionStatistics } from "./statistics.ts";
+import { Tracking } from "./tracking.ts";
 import { Transactions } from "./transactions.ts";
 import { DefaultUser } from "./users.ts";
 
@@ -44,6 +46,18 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly identity: ServerIdentity;
   readonly log: SessionLog;
+  /** Microseconds since 1970, for MONITOR; without it whole milliseconds of the clock. */
+  readonly nowUs?: () => number;
+}
+
+/** What needs the dispatcher and its context. */
+interface SessionParts {
+  readonly mail: Mail;
+  readonly pubsub: PubSub;
+  readonly blocking: Blocking;
+  readonly events: KeyspaceEvents;
+  readonly tracking: Tracking;
+  readonly monitors: Monitors;
 }
 
 export class Session implements DispatchHooks, SessionServices {
@@ -60,10 +74,9 @@ export class Session implements DispatchHooks, SessionServices {
 
   private readonly log: SessionLog;
   private dispatcher: Dispatcher | undefined;
-  /** What needs the dispatcher and its context: made by `attach`. */
-  private parts:
-    | { readonly mail: Mail; readonly pubsub: PubSub; readonly blocking: Blocking; readonly events: KeyspaceEvents }
-    | undefined;
+  private readonly nowUs: () => number;
+  /** Made by `attach`. */
+  private parts: SessionParts | undefined;
   /** Clients that a blocking command holds. */
   private readonly blocked: Set<Client>;
   /** Those of them whose end of waiting is on its way. */
@@ -78,6 +91,7 @@ export class Session implements DispatchHooks, SessionServices {
     this.identity = options.identity;
     this.onSlowCommand = undefined;
     this.log = options.log;
+    this.nowUs = options.nowUs ?? (() => options.clock.nowMs() * 1000);
     this.dispatcher = undefined;
     this.parts = undefined;
     this.blocked = new Set();
@@ -100,7 +114,12 @@ export class Session implements DispatchHooks, SessionServices {
 
   /** The table entries of this folder. */
   commands(): CommandTable {
-    return { ...connectionCommands(this), ...pubsubCommands(this), ...this.transactions.commands() };
+    return {
+      ...connectionCommands(this),
+      ...pubsubCommands(this),
+      ...this.transactions.commands(),
+      ...Monitors.commands(() => this.monitors),
+    };
   }
 
   /** Once, before the first connection. */
@@ -136,15 +155,25 @@ export class Session implements DispatchHooks, SessionServices {
     });
     const pubsub = new PubSub(hash, mail);
     const events = new KeyspaceEvents(context, pubsub, () => this.gates.isLoading);
-    this.parts = { mail, pubsub, blocking, events };
+    const tracking = new Tracking(context, hash, mail, {
+      clock: this.clock,
+      findClient: (id) => this.clients.find(id),
+      currentClient: () => dispatcher.rerunClient ?? dispatcher.turnClient,
+      onOwnMessage: () => {
+        dispatcher.hasFollowUps = true;
+      },
+    });
+    const monitors: Monitors = new Monitors({
+      mail,
+      nowUs: this.nowUs,
+      onChange: (isMonitored) => {
+        dispatcher.monitors = isMonitored ? monitors : undefined;
+      },
+    });
+    this.parts = { mail, pubsub, blocking, events, tracking, monitors };
   }
 
-  private get made(): {
-    readonly mail: Mail;
-    readonly pubsub: PubSub;
-    readonly blocking: Blocking;
-    readonly events: KeyspaceEvents;
-  } {
+  private get made(): SessionParts {
     if (this.parts === undefined) throw new Error("the session has no dispatcher yet");
     return this.parts;
   }
@@ -155,6 +184,16 @@ export class Session implements DispatchHooks, SessionServices {
 
   get mail(): Mail {
     return this.made.mail;
+  }
+
+  /** Client-side caching. */
+  get tracking(): Tracking {
+    return this.made.tracking;
+  }
+
+  /** Clients that hear of every command. */
+  get monitors(): Monitors {
+    return this.made.monitors;
   }
 
   /** Clients that wait for keys. */
@@ -247,6 +286,8 @@ export class Session implements DispatchHooks, SessionServices {
     this.transactions.discard(client);
     this.blocking.forget(client);
     this.pubsub.forget(client);
+    this.tracking.forget(client);
+    this.monitors.forget(client);
     this.blocked.delete(client);
     this.waking.delete(client);
     const suspension = client.suspension;
@@ -298,7 +339,12 @@ export class Session implements DispatchHooks, SessionServices {
     this.blocking.add(client, command, wait);
   }
 
+  onTrackedRead(client: Client, command: Command): void {
+    this.tracking.remember(client, command);
+  }
+
   appendMail(client: Client, reply: ReplyWriter): void {
+    this.tracking.appendOwn(client, reply);
     this.mail.appendTo(client, reply);
   }
 
@@ -345,6 +391,7 @@ export class Session implements DispatchHooks, SessionServices {
   /** A share of the regular work: call it ten times a second. */
   cron(): void {
     this.limits.cron();
+    this.tracking.keepLimit();
   }
 
   private line(client: Client): string {

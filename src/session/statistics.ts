@@ -19,4 +19,10 @@ export class SessionStatistics {
   turnsUs = 0;
   /** Error replies by their code. */
   readonly errors = new Map<string, number>();
+
+  /** An error reply with that code was written. */
+  countError(code: string): void {
+    this.errorReplies++;
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
 }

@@ -201,7 +201,8 @@ export function writeDocs(reply: ReplyWriter, command: Command): void {
   if (deprecated !== undefined) docFlags.push("deprecated");
   if (spec.isSystemCommand === true) docFlags.push("syscmd");
   const fieldCount =
-    4 +
+    3 +
+    (spec.complexity === "" ? 0 : 1) +
     (docFlags.length > 0 ? 1 : 0) +
     (deprecated === undefined ? 0 : 2) +
     (history.length > 0 ? 1 : 0) +
@@ -212,7 +213,7 @@ export function writeDocs(reply: ReplyWriter, command: Command): void {
   writeField(reply, "summary", spec.summary);
   writeField(reply, "since", spec.since);
   writeField(reply, "group", spec.group);
-  writeField(reply, "complexity", spec.complexity);
+  if (spec.complexity !== "") writeField(reply, "complexity", spec.complexity);
   if (docFlags.length > 0) {
     reply.bulkText("doc_flags");
     writeWords(reply, docFlags);

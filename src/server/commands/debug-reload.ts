@@ -18,7 +18,8 @@ const BAD_OPTION = new ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOF
 const SAVE_FAILED = new ReplyError("ERR Error saving the snapshot. Check the server log for the reason.");
 const LOAD_FAILED = new ReplyError("ERR Error trying to load the RDB dump, check server logs.");
 
-export function reload(server: Server, { request, reply }: CommandContext): void {
+export function reload(server: Server, context: CommandContext): void {
+  const { request, reply } = context;
   const { snapshots, keyspace, host } = server;
   let saves = true;
   let flushes = true;
@@ -46,7 +47,10 @@ export function reload(server: Server, { request, reply }: CommandContext): void
   keyspace.onNew = undefined;
   try {
     if (host.disk.status(snapshots.filePath()) === undefined) return reply.error(LOAD_FAILED);
-    if (flushes) keyspace.flushAll();
+    if (flushes) {
+      context.keysFlushed();
+      keyspace.flushAll();
+    }
     snapshots.loadNow(merges);
   } catch (error) {
     if (error instanceof AssertionFailure) throw error;

@@ -6,15 +6,11 @@
  */
 
 import type { CommandContext, CommandFlag, CommandTable } from "../../commands/command.ts";
-import { ReplyError } from "../../protocol/errors.ts";
+import type { Command, CommandIndex } from "../../session/command-index.ts";
 import type { LatencyEvent } from "../latency.ts";
 import type { Server } from "../server.ts";
 import { helpEntry } from "./help.ts";
 import { latencyGraph } from "./latency-graph.ts";
-
-const NO_HISTOGRAMS = new ReplyError(
-  "ERR LATENCY HISTOGRAM is not supported yet: INFO commandstats has the mean of each command",
-);
 
 const HELP: readonly string[] = [
   "DOCTOR",
@@ -69,7 +65,7 @@ export function latencyCommands(server: Server): CommandTable {
           summary: "Returns how the latencies of commands are distributed.",
           arguments: "[command [command ...]]",
           tips: everyNode,
-          run: ({ reply }) => reply.error(NO_HISTOGRAMS),
+          run: (context) => histogram(server, context),
         },
         HISTORY: {
           ...entry,
@@ -130,6 +126,37 @@ function reset(server: Server, { request, reply }: CommandContext): void {
   let count = 0;
   for (let argument = 2; argument < request.count; argument++) count += server.latency.reset(request.text(argument));
   reply.integer(count);
+}
+
+/** LATENCY HISTOGRAM [command ...]: a name without calls is passed over, a container stands for its subcommands. */
+function histogram({ commands }: Server, { request, reply }: CommandContext): void {
+  let wanted: readonly Command[] = commands.withSubcommands();
+  if (request.count > 2) {
+    wanted = [];
+    for (let argument = 2; argument < request.count; argument++) {
+      wanted = [...wanted, ...namedCommands(commands, request.text(argument))];
+    }
+  }
+  const called = wanted.filter((command) => command.histogram !== undefined);
+  reply.map(called.length);
+  for (const { fullName, histogram } of called) {
+    const pairs = histogram!.cumulative();
+    reply.bulkText(fullName);
+    reply.map(2);
+    reply.bulkText("calls");
+    reply.integer(histogram!.total);
+    reply.bulkText("histogram_usec");
+    reply.map(pairs.length / 2);
+    for (const number of pairs) reply.integer(number);
+  }
+}
+
+/** `name` may be that of a subcommand, `config|get`. */
+function namedCommands(commands: CommandIndex, name: string): readonly Command[] {
+  const wanted = name.toLowerCase();
+  const container = commands.commands.find((command) => command.fullName === wanted);
+  if (container !== undefined) return [container, ...(container.subcommands?.commands ?? [])];
+  return commands.withSubcommands().filter((command) => command.fullName === wanted);
 }
 
 /** LATENCY GRAPH event */

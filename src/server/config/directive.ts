@@ -91,7 +91,6 @@ export const LATER_AOF = "The append-only file is not part of this version yet."
 export const LATER_TLS = "TLS is not part of this version yet; put a TLS proxy in front.";
 export const LATER_ACL = "Access control lists are not part of this version yet.";
 export const LATER_SCRIPTING = "Scripts are not part of this version yet.";
-export const LATER_TRACKING = "Client-side caching is not part of this version yet.";
 export const NO_FORK = "Nothing is forked here, so there is no child process to place or to rank.";
 export const NO_JEMALLOC = "Memory comes from Everkey's own arena, not from jemalloc.";
 export const NO_MODULES = "Modules are native code for another program; they cannot be loaded.";
@@ -100,7 +99,6 @@ export const NO_SYSLOG = "There is no syslog writer; let the service manager col
 
 export const NEVER_COMPRESSED = "Nodes of lists are never compressed in memory.";
 export const BYTE_ORDER = "SORT ALPHA compares bytes, as Redis does in the C locale.";
-export const LATER_HISTOGRAM = "Latency histograms are not part of this version yet.";
 export const DEFRAGS_IN_SLICES =
   "Moving is done in slices of a millisecond, in the share of time that other work leaves.";
 export const ALWAYS_LAZY = "Freeing never holds the server: it is done at once at constant cost, or in slices.";

@@ -10,11 +10,9 @@ import {
   INT_MAX,
   integer,
   LATER_ACL,
-  LATER_HISTOGRAM,
   LATER_REPLICATION,
   LATER_SCRIPTING,
   LATER_TLS,
-  LATER_TRACKING,
   LONG_MAX,
   lines,
   memory,
@@ -85,9 +83,7 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   memory("maxmemory-clients", 0, 0, LONG_MAX, "Bytes, or share of maxmemory, that all clients' buffers may take.", {
     percent: true,
   }),
-  integer("tracking-table-max-keys", 1000000, 0, LONG_MAX, "Keys that client-side caching remembers.", {
-    effect: LATER_TRACKING,
-  }),
+  integer("tracking-table-max-keys", 1000000, 0, LONG_MAX, "Keys that client-side caching remembers."),
   // ---- TLS ----
   integer("tls-port", 0, 0, PORT_MAX, "TCP port for TLS.", { effect: LATER_TLS }),
   text("tls-cert-file", "", "Certificate of the server.", { effect: LATER_TLS }),
@@ -236,13 +232,12 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   ),
   integer("slowlog-max-len", 128, 0, LONG_MAX, "Entries that SLOWLOG keeps."),
   integer("latency-monitor-threshold", 0, 0, LONG_MAX, "Milliseconds from which LATENCY keeps an event; 0 none."),
-  boolean("latency-tracking", "yes", "Keeps a distribution of each command's latency.", { effect: LATER_HISTOGRAM }),
+  boolean("latency-tracking", "yes", "Keeps a distribution of each command's latency."),
   directive(
     { type: "percentiles" },
     "latency-tracking-info-percentiles",
     "50 99 99.9",
     "Percentiles that INFO latencystats shows.",
-    { effect: LATER_HISTOGRAM },
   ),
   directive({ type: "events" }, "notify-keyspace-events", "", "Kinds of keyspace events that are published."),
   // ---- scripts ----

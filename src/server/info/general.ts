@@ -70,7 +70,7 @@ export function clientFields(server: Server): InfoFields {
     ["client_recent_max_input_buffer", inputBytesMax],
     ["client_recent_max_output_buffer", outputBytesMax],
     ["blocked_clients", session.blockedCount],
-    ["tracking_clients", 0],
+    ["tracking_clients", session.tracking.clientCount],
     ["clients_in_timeout_table", timeouts],
     ["total_blocking_keys", session.blocking.keyCount],
     ["total_blocking_keys_on_nokey", session.blocking.lossKeyCount],

@@ -14,7 +14,7 @@ import { clientFields, clusterFields, cpuFields, keyspaceFields, replicationFiel
 import { memoryFields } from "./memory.ts";
 import { persistenceFields } from "./persistence.ts";
 import type { InfoSection } from "./section.ts";
-import { commandFields, errorFields, statisticsFields } from "./statistics.ts";
+import { commandFields, errorFields, latencyFields, statisticsFields } from "./statistics.ts";
 
 const SECTIONS: readonly InfoSection[] = [
   { title: "Server", isDefault: true, fields: serverFields },
@@ -27,7 +27,7 @@ const SECTIONS: readonly InfoSection[] = [
   { title: "Modules", isDefault: true, fields: () => [] },
   { title: "Commandstats", isDefault: false, fields: commandFields },
   { title: "Errorstats", isDefault: true, fields: errorFields },
-  { title: "Latencystats", isDefault: false, fields: () => [] },
+  { title: "Latencystats", isDefault: false, fields: latencyFields },
   { title: "Cluster", isDefault: true, fields: clusterFields },
   { title: "Keyspace", isDefault: true, fields: keyspaceFields },
   { title: "Everkey", isDefault: true, fields: everkeyFields },

@@ -2,7 +2,7 @@
  * INFO stats, commandstats, errorstats, latencystats.
  *
  *  I1  Counters start again with CONFIG RESETSTAT, rates with their samples.
- *  I2  latencystats stays empty: percentiles need a histogram per command, which is not kept; commandstats has the mean.
+ *  I2  latencystats has no fields while latency-tracking is off, whatever was counted before.
  */
 
 import type { Command } from "../../session/command-index.ts";
@@ -12,6 +12,7 @@ import type { InfoFields } from "./section.ts";
 export function statisticsFields(server: Server): InfoFields {
   const { dispatcher, keyspace, expiry, memory, rates, host } = server;
   const session = dispatcher.statistics;
+  const { tracking } = server.session;
   const data = keyspace.statistics;
   const exceededMs = memory.exceededSinceMs === 0 ? 0 : host.clock.monotonicMs() - memory.exceededSinceMs;
   return [
@@ -53,9 +54,9 @@ export function statisticsFields(server: Server): InfoFields {
     ["active_defrag_key_misses", 0],
     ["total_active_defrag_time", 0],
     ["current_active_defrag_time", 0],
-    ["tracking_total_keys", 0],
-    ["tracking_total_items", 0],
-    ["tracking_total_prefixes", 0],
+    ["tracking_total_keys", tracking.keys.count],
+    ["tracking_total_items", tracking.keys.itemCount],
+    ["tracking_total_prefixes", tracking.prefixCount],
     ["unexpected_error_replies", session.unexpectedErrorReplies],
     ["total_error_replies", session.errorReplies],
     ["dump_payload_sanitizations", 0],
@@ -105,6 +106,20 @@ function addCommand(command: Command, fields: [string, string][]): void {
     `cmdstat_${command.fullName}`,
     `calls=${calls},usec=${Math.round(microseconds)},usec_per_call=${mean.toFixed(2)},rejected_calls=${rejectedCalls},failed_calls=${failedCalls}`,
   ]);
+}
+
+/** INFO latencystats: `latency_percentiles_usec_get:p50=0.500,p99=1.003`, for each command that was called. */
+export function latencyFields({ commands, config, dispatcher }: Server): InfoFields {
+  if (!dispatcher.tracksLatency) return [];
+  const percentiles = config.words("latency-tracking-info-percentiles");
+  const fields: [string, string][] = [];
+  for (const command of commands.withSubcommands()) {
+    const { histogram } = command;
+    if (histogram === undefined) continue;
+    const values = percentiles.map((word) => `p${word}=${(histogram.percentile(Number(word)) / 1000).toFixed(3)}`);
+    fields.push([`latency_percentiles_usec_${command.fullName}`, values.join(",")]);
+  }
+  return fields;
 }
 
 export function errorFields({ dispatcher }: Server): InfoFields {
