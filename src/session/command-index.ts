@@ -9,6 +9,7 @@
 
 import type { CommandFlag, CommandFunction, CommandSpec, CommandTable } from "../commands/command.ts";
 import type { Request } from "../protocol/request.ts";
+import { type KeyRules, keyRulesOf } from "./key-specs.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
 
 export const FLAG_WRITE = 1;
@@ -84,6 +85,7 @@ export class Command {
   /** MONITOR shows it, a script before the commands that it calls, others when they are done. */
   readonly isShown: boolean;
   readonly isShownFirst: boolean;
+  readonly keyRules: KeyRules;
   /** How long its calls took; undefined until the first one. */
   histogram: LatencyHistogram | undefined;
   calls: number;
@@ -105,9 +107,10 @@ export class Command {
     this.isNeverQueued = NEVER_QUEUED.includes(this.name);
     this.isExec = this.name === "EXEC";
     this.isForSubscribers = FOR_SUBSCRIBERS.includes(this.name);
+    this.keyRules = keyRulesOf(this.name, spec);
     this.isShownFirst = SCRIPTS.includes(this.name);
     this.isTracked =
-      (bits & FLAG_READONLY) !== 0 && spec.keys !== undefined && !spec.flags.includes("pubsub") && !this.isShownFirst;
+      (bits & FLAG_READONLY) !== 0 && this.keyRules.hasKeys && !spec.flags.includes("pubsub") && !this.isShownFirst;
     this.isShown = this.isShownFirst || ((bits & FLAG_ADMIN) === 0 && !spec.flags.includes("skip_monitor"));
     this.histogram = undefined;
     this.calls = 0;

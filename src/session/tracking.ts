@@ -24,8 +24,8 @@ import { type BroadcastPrefix, Broadcasts } from "./broadcasts.ts";
 import type { Client } from "./client.ts";
 import type { Command } from "./command-index.ts";
 import { Invalidation, type MailPart } from "./invalidation.ts";
+import { KeyFinder } from "./key-specs.ts";
 import { type Mail, Outbox } from "./mail.ts";
-import { RequestKeys } from "./request-keys.ts";
 import { TrackedKeys } from "./tracked-keys.ts";
 
 /** Keys that are forgotten at a time when there are too many. */
@@ -86,7 +86,7 @@ export class Tracking implements KeyObserver {
   private readonly mail: Mail;
   private readonly broadcasts: Broadcasts;
   private readonly invalidation: Invalidation;
-  private readonly requestKeys: RequestKeys;
+  private readonly finder: KeyFinder;
   private readonly bySerial: Map<number, Client>;
   private lastSerial: number;
   /** What the command in execution invalidates for its own client (I3). */
@@ -102,7 +102,7 @@ export class Tracking implements KeyObserver {
     this.mail = mail;
     this.broadcasts = new Broadcasts(hash);
     this.invalidation = new Invalidation(mail);
-    this.requestKeys = new RequestKeys();
+    this.finder = new KeyFinder();
     this.bySerial = new Map();
     this.lastSerial = 0;
     this.own = new Outbox();
@@ -178,11 +178,11 @@ export class Tracking implements KeyObserver {
     const tracking = client.tracking!;
     const { isBroadcast, isOptIn, isOptOut } = tracking.options;
     if (isBroadcast || (isOptIn && !tracking.isConsentSet) || (isOptOut && tracking.isConsentSet)) return;
-    const { context, keys, requestKeys } = this;
+    const { context, keys, finder } = this;
     const { request } = context;
-    requestKeys.find(command.spec.keys!, request);
-    for (let index = 0; index < requestKeys.count; index++) {
-      const position = requestKeys.positions[index]!;
+    finder.find(command.keyRules, request, 0);
+    for (let index = 0; index < finder.count; index++) {
+      const position = finder.positions[index]!;
       const start = request.offset[position]!;
       const length = request.length[position]!;
       if (keys.add(tracking.serial, request.input, start, length)) continue;

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createClient, RESP_TYPES } from "redis";
+import { BasicClientSideCache, createClient, RESP_TYPES } from "redis";
 import type { ChildServer } from "../support/child-server.ts";
 import { freePort } from "../support/child-server.ts";
 import { startSubject } from "../support/everkey.ts";
@@ -138,3 +138,40 @@ for (const RESP of [2, 3] as const) {
     });
   });
 }
+
+describe("node-redis with a cache of its own", () => {
+  let server: ChildServer;
+
+  before(async () => {
+    server = await startSubject();
+  });
+
+  after(async () => {
+    await server?.stop();
+  });
+
+  test("reads from its cache until the server says that a key has changed", async () => {
+    const cache = new BasicClientSideCache({ ttl: 0, maxEntries: 100, evictPolicy: "LRU" });
+    const socket = { port: server.port, host: server.host };
+    const reader = createClient({ socket, RESP: 3, clientSideCache: cache });
+    const writer = createClient({ socket, RESP: 3 });
+    await Promise.all([reader.connect(), writer.connect()]);
+    await writer.set("k", "1");
+    await writer.hSet("h", { f: "1" });
+    for (let round = 0; round < 10; round++) {
+      assert.equal(await reader.get("k"), "1");
+      assert.deepEqual({ ...(await reader.hGetAll("h")) }, { f: "1" });
+    }
+    assert.deepEqual([cache.stats().missCount, cache.stats().hitCount], [2, 18]);
+    await writer.set("k", "2");
+    await waitUntil("the reader has heard of it", async () => (await reader.get("k")) === "2");
+    assert.equal((await reader.hGetAll("h")).f, "1");
+    await writer.set("short", "x", { expiration: { type: "PX", value: 30 } });
+    await reader.get("short");
+    await waitUntil("the reader has heard of its end", async () => (await reader.get("short")) === null);
+    await writer.flushAll();
+    await waitUntil("the reader has heard of the flush", async () => (await reader.hGetAll("h")).f === undefined);
+    assert.equal(await reader.get("k"), null);
+    for (const client of [reader, writer]) client.destroy();
+  });
+});

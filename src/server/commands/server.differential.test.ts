@@ -88,6 +88,37 @@ test("MEMORY USAGE grows with the value and is at least as long", async () => {
   }
 });
 
+test("LATENCY HISTOGRAM and INFO latencystats have the form of the real server's", async () => {
+  const told = await Promise.all(
+    [pair.theirs, pair.ours].map(async (client) => {
+      await client.ask("CONFIG", "SET", "latency-tracking-info-percentiles", "0 50 99.99 100");
+      await client.ask("CONFIG", "RESETSTAT");
+      for (let call = 0; call < 3; call++) await client.ask("SET", "k", "v");
+      await client.ask("CONFIG", "GET", "port");
+      await client.ask("DEBUG", "SLEEP", "1.1");
+      const replies: unknown[] = [];
+      for (const words of [[], ["SET"], ["config", "set", "nosuch", "get", "config|get"], ["debug"]]) {
+        const reply = (await client.ask("LATENCY", "HISTOGRAM", ...words)) as [string, unknown[]][];
+        replies.push(words.length === 0 ? reply.length : reply);
+      }
+      const info = String(await client.ask("INFO", "latencystats"));
+      await client.ask("CONFIG", "SET", "latency-tracking", "no");
+      replies.push(String(await client.ask("INFO", "latencystats")));
+      await client.ask("CONFIG", "SET", "latency-tracking", "yes");
+      replies.push(
+        info
+          .split("\r\n")
+          .map((line) => line.replace(/=[\d.]+/g, "=T"))
+          .sort(),
+      );
+      replies.push(/^latency_percentiles_usec_debug:.*$/m.exec(info)?.[0].trim());
+      return JSON.stringify(replies).replace(/"histogram_usec",\[\d[\d,]*?,(\d+)\]/g, "... $1");
+    }),
+  );
+  assert.match(told[0]!, /"debug",\["calls",1,\.\.\. 1\]/);
+  assert.equal(told[1], told[0]);
+});
+
 test("LATENCY tells of a command that took long, by its kind", async () => {
   await pair.ours.ask("CONFIG", "SET", "latency-monitor-threshold", 10);
   await pair.ours.ask("DEBUG", "SLEEP", "0.02");
