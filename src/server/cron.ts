@@ -79,7 +79,7 @@ export class Cron {
     const { keyspace, memory, session, snapshots, host } = this.server;
     this.tickCount++;
     this.setTime();
-    memory.clientBytes = session.clients.bufferBytes;
+    memory.clientBytes = session.clients.bufferBytes + session.tracking.keys.memoryBytes;
     memory.notePeak();
     session.cron();
     this.server.rates.sample(host.clock.monotonicMs(), this.server.dispatcher.statistics);

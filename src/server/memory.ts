@@ -27,7 +27,7 @@ export class Memory {
   peakBytes: number;
   /** What was used before the first key came. */
   readonly startupBytes: number;
-  /** Buffers of clients, refreshed by the cron. */
+  /** Buffers of clients and what is remembered for their caches, refreshed by the cron. */
   clientBytes: number;
   /** Milliseconds in all for which the limit was exceeded, and since when it is (monotonic ms, 0 when it is not). */
   exceededMs: number;

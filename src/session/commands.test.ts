@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { dataCommands } from "../commands/all.ts";
 import { parseArguments } from "../commands/argument-syntax.ts";
 import type { CommandTable } from "../commands/command.ts";
 import { encode, type FakePeer, World } from "./testing.ts";
@@ -231,6 +232,24 @@ test("CLIENT LIST filters", () => {
     ["CLIENT LIST ID 1 a", "-ERR Invalid client ID\r\n"],
     ["CLIENT LIST TYPE master", "$0\r\n\r\n"],
   ]);
+});
+
+test("with CLIENT NO-TOUCH only TOUCH counts as use of a key", () => {
+  const world = new World(dataCommands());
+  const peer = world.connect();
+  peer.ask("SET", "k", "v");
+  world.advance(10_000);
+  peer.ask("CLIENT", "NO-TOUCH", "ON");
+  peer.ask("GET", "k");
+  assert.equal(peer.ask("OBJECT", "IDLETIME", "k"), ":10\r\n");
+  peer.ask("TOUCH", "k");
+  assert.equal(peer.ask("OBJECT", "IDLETIME", "k"), ":0\r\n");
+  world.advance(10_000);
+  peer.ask("GET", "k");
+  assert.equal(peer.ask("OBJECT", "IDLETIME", "k"), ":10\r\n");
+  peer.ask("RESET");
+  peer.ask("GET", "k");
+  assert.equal(peer.ask("OBJECT", "IDLETIME", "k"), ":0\r\n");
 });
 
 test("CLIENT's small subcommands and their errors", () => {

@@ -253,6 +253,25 @@ describe("keys that go", () => {
     assert.deepEqual(keyCounts(world), [1, 1, 1, 0]);
   });
 
+  test("what was evicted before a command is told before its reply, also to whom replies do not come", () => {
+    const world = makeWorld();
+    const { context } = world.dispatcher;
+    const alice = tracker(world);
+    let evicts = false;
+    world.session.gates.makeRoom = () => {
+      if (evicts) context.touchedKey(context.database, new TextEncoder().encode("k"), 0, 1);
+      evicts = false;
+      return true;
+    };
+    alice.ask("GET", "k");
+    evicts = true;
+    assert.equal(alice.ask("PING"), `${invalidate("k")}+PONG\r\n`);
+    alice.ask("GET", "k");
+    alice.ask("CLIENT", "REPLY", "OFF");
+    evicts = true;
+    assert.equal(alice.ask("PING"), invalidate("k"));
+  });
+
   test("above tracking-table-max-keys keys are forgotten, and told", () => {
     const world = makeWorld();
     world.session.tracking.keysMax = 10;
