@@ -243,6 +243,8 @@ export class CommandContext {
   eventClasses: number;
   /** Publishes them. */
   eventObserver: EventObserver | undefined;
+  /** Whether the client may read whatever keys the request leads to (SORT's patterns). */
+  readsEveryKey: () => boolean;
 
   constructor(
     request: Request,
@@ -266,6 +268,7 @@ export class CommandContext {
     this.keyObservers = [];
     this.eventClasses = 0;
     this.eventObserver = undefined;
+    this.readsEveryKey = () => true;
   }
 
   /**

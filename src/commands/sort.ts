@@ -31,6 +31,8 @@ import {
 } from "./sort-elements.ts";
 
 const NO_NUMBER = new ReplyError("ERR One or more scores can't be converted into double");
+const BY_DENIED = new ReplyError("ERR BY option of SORT denied due to insufficient ACL permissions.");
+const GET_DENIED = new ReplyError("ERR GET option of SORT denied due to insufficient ACL permissions.");
 
 /** What the options of a request say. */
 class SortOptions {
@@ -67,8 +69,17 @@ function readSortOptions(context: CommandContext, mayStore: boolean): SortOption
       options.storeIndex = ++index;
     } else if (rest >= 1 && request.is(index, "BY")) {
       options.by = new SortPattern(request.copy(++index));
-      if (!options.by.hasStar) options.keepsOrder = true;
+      if (!options.by.hasStar) {
+        options.keepsOrder = true;
+      } else if (!context.readsEveryKey()) {
+        reply.error(BY_DENIED);
+        return undefined;
+      }
     } else if (rest >= 1 && request.is(index, "GET")) {
+      if (!context.readsEveryKey()) {
+        reply.error(GET_DENIED);
+        return undefined;
+      }
       options.gets.push(new SortPattern(request.copy(++index)));
     } else {
       reply.error(SYNTAX);

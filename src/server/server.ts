@@ -206,6 +206,7 @@ export class Server {
         isLoading: () => session.gates.isLoading,
         isLocal: (client) => this.isLocal(client.id),
         resume: (client, write) => session.resume(client, write),
+        users: () => (session.acl.hasFile ? undefined : session.acl.lines()),
         onRewrite: (failure) =>
           failure === undefined
             ? this.log.write("notice", "CONFIG REWRITE executed with success.")

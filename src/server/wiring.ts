@@ -5,6 +5,7 @@
  *  I2  A directive that can change while the server runs is followed, not read once.
  */
 
+import { DiskFault, reasonOf } from "../core/faults.ts";
 import { EVICTION_POLICIES, type EvictionPolicy } from "../store/keyspace/eviction.ts";
 import { directoryCheck } from "./config/checks.ts";
 import type { LogLevel } from "./log.ts";
@@ -13,6 +14,7 @@ import { StartFailure } from "./start-failure.ts";
 
 export function wireConfiguration(server: Server): void {
   wireSession(server);
+  wireUsers(server);
   wireMemory(server);
   wireEncodings(server);
   wireSnapshots(server);
@@ -24,6 +26,10 @@ export function wireConfiguration(server: Server): void {
 function wireSession({ config, session, dispatcher, reader, context, commands, slowLog, latency }: Server): void {
   const limits = session.limits;
   config.followText("requirepass", (password) => session.setPassword(password));
+  config.followText("acl-pubsub-default", (rule) => {
+    session.acl.opensChannels = rule === "allchannels";
+  });
+  config.followInteger("acllog-max-len", (count) => session.acl.log.setLengthMax(count));
   config.followInteger("maxclients", (count) => {
     limits.maxClients = count;
   });
@@ -72,6 +78,36 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
         `rename-command: there is no command "${from}" to be renamed. Correct or remove the line.`,
       );
     }
+  }
+}
+
+/** The users of the configuration file or of the ACL file. After this, requirepass is what the default user has. */
+function wireUsers({ config, session, host }: Server): void {
+  const { acl } = session;
+  const path = config.utf8("aclfile");
+  const lines = config.lines("user");
+  if (path !== "" && lines.length > 0) {
+    throw new StartFailure(
+      "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This setup is very likely to lead to configuration errors and security holes, please define either an ACL file or declare users directly in your redis.conf, but not both.",
+    );
+  }
+  const seen = new Set<string>();
+  for (const words of lines) {
+    const complaint = acl.readLine(words, seen);
+    if (complaint !== undefined) {
+      throw new StartFailure(`Error in user declaration '${words[0]}': ${complaint}. Correct or remove the line.`);
+    }
+  }
+  if (path === "") return;
+  acl.useFile(host.disk, path);
+  try {
+    const report = acl.load();
+    if (report !== undefined) throw new StartFailure(`Aborting Redis startup because of ACL errors: ${report}`);
+  } catch (error) {
+    if (!(error instanceof DiskFault)) throw error;
+    throw new StartFailure(
+      `Aborting Redis startup because of ACL errors: Error loading ACLs, opening file '${path}': ${reasonOf(error.cause)}`,
+    );
   }
 }
 

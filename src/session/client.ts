@@ -11,6 +11,7 @@
 import type { ClientState, Suspension } from "../commands/command.ts";
 import type { Connection, Timer } from "../core/host.ts";
 import type { UnfinishedRequest } from "../protocol/request-reader.ts";
+import type { User } from "./acl/user.ts";
 import type { Waiter } from "./blocking.ts";
 import type { Outbox } from "./mail.ts";
 import type { Subscriptions } from "./pubsub.ts";
@@ -29,7 +30,7 @@ export class Client implements ClientState {
   databaseIndex: number;
   protocol: 2 | 3;
   isAuthenticated: boolean;
-  user: string;
+  user: User;
   name: string;
   libraryName: string;
   libraryVersion: string;
@@ -79,13 +80,13 @@ export class Client implements ClientState {
   /** Buffer bytes of this client that are part of the sum in Clients. */
   accountedBytes: number;
 
-  constructor(id: number, connection: Connection, createdMs: number, monotonicMs: number) {
+  constructor(id: number, connection: Connection, createdMs: number, monotonicMs: number, user: User) {
     this.id = id;
     this.connection = connection;
     this.databaseIndex = 0;
     this.protocol = 2;
     this.isAuthenticated = false;
-    this.user = "default";
+    this.user = user;
     this.name = "";
     this.libraryName = "";
     this.libraryVersion = "";

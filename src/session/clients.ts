@@ -11,6 +11,7 @@
  */
 
 import type { Connection } from "../core/host.ts";
+import type { User } from "./acl/user.ts";
 import { Client, type ClientClass } from "./client.ts";
 
 /**
@@ -43,8 +44,8 @@ export class Clients {
   }
 
   /** Makes the client of a new connection. `nowMs` is wall time. */
-  add(connection: Connection, nowMs: number, monotonicMs: number): Client {
-    const client = new Client(++this.lastId, connection, nowMs, monotonicMs);
+  add(connection: Connection, nowMs: number, monotonicMs: number, user: User): Client {
+    const client = new Client(++this.lastId, connection, nowMs, monotonicMs, user);
     this.byId.set(client.id, client);
     return client;
   }
@@ -174,7 +175,7 @@ export function clientLine(client: Client, nowMs: number, monotonicMs: number, a
     `tot-mem=${clientMemoryBytes(client)}`,
     `events=${pendingBytes > 0 ? "rw" : "r"}`,
     `cmd=${client.lastCommand}`,
-    `user=${client.user}`,
+    `user=${client.user.name}`,
     `redir=${client.tracking?.options.redirection ?? -1}`,
     `resp=${client.protocol}`,
     `lib-name=${client.libraryName}`,

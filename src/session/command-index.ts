@@ -62,6 +62,18 @@ const FOR_SUBSCRIBERS = [
 /** Commands that call others. */
 const SCRIPTS = ["EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"];
 
+/** Commands whose arguments are channels, for access control. */
+const CHANNEL_COMMANDS: Readonly<Record<string, ChannelUse>> = {
+  SUBSCRIBE: "channels",
+  SSUBSCRIBE: "channels",
+  PSUBSCRIBE: "patterns",
+  PUBLISH: "publish",
+  SPUBLISH: "publish",
+};
+
+/** Its arguments are channels or patterns of channels from the first on, or the first one alone is a channel. */
+export type ChannelUse = "none" | "channels" | "patterns" | "publish";
+
 /** One command or subcommand, ready to be called. */
 export class Command {
   /** Upper case: "GET", or "CLIENT|LIST" for a subcommand. */
@@ -85,6 +97,9 @@ export class Command {
   /** MONITOR shows it, a script before the commands that it calls, others when they are done. */
   readonly isShown: boolean;
   readonly isShownFirst: boolean;
+  /** Counts all commands and subcommands of a server from 0; set when the server's index is made. */
+  id: number;
+  readonly channels: ChannelUse;
   readonly keyRules: KeyRules;
   /** How long its calls took; undefined until the first one. */
   histogram: LatencyHistogram | undefined;
@@ -113,6 +128,8 @@ export class Command {
       (bits & FLAG_READONLY) !== 0 && this.keyRules.hasKeys && !spec.flags.includes("pubsub") && !this.isShownFirst;
     this.isShown = this.isShownFirst || ((bits & FLAG_ADMIN) === 0 && !spec.flags.includes("skip_monitor"));
     this.histogram = undefined;
+    this.id = 0;
+    this.channels = CHANNEL_COMMANDS[this.name] ?? "none";
     this.calls = 0;
     this.microseconds = 0;
     this.rejectedCalls = 0;
@@ -140,6 +157,10 @@ const BRIEF_BESIDES_FAST = ["SET", "SETEX", "PSETEX", "GETRANGE", "SETRANGE", "D
 
 export class CommandIndex {
   commands: Command[];
+  /** As at the beginning: what rename-command takes away or renames keeps its name for access control. */
+  readonly original: readonly Command[];
+  /** The original commands, each with its subcommands behind it, by id. */
+  readonly all: readonly Command[];
   /** The name by which each command is called: its own, or what rename-command made of it. */
   private callNames: string[];
   /** Open addressing: position + 1 in `commands`, 0 for empty. */
@@ -150,6 +171,9 @@ export class CommandIndex {
 
   constructor(table: CommandTable, container?: string) {
     this.commands = Object.entries(table).map(([name, spec]) => new Command(name, spec, container));
+    this.original = [...this.commands];
+    this.all = this.original.flatMap((command) => [command, ...(command.subcommands?.original ?? [])]);
+    if (container === undefined) for (const [id, command] of this.all.entries()) command.id = id;
     this.callNames = Object.keys(table);
     this.slots = new Int16Array(0);
     this.names = new Uint8Array(0);
@@ -209,6 +233,12 @@ export class CommandIndex {
       }
       if (at === length) return this.commands[index];
     }
+  }
+
+  /** The original command or subcommand of that name ("get", "config|get", in any case); undefined when there is none. */
+  fullyNamed(name: string): Command | undefined {
+    const fullName = name.toLowerCase();
+    return this.all.find((command) => command.fullName === fullName);
   }
 
   /** All commands, each with its subcommands behind it. */

@@ -88,7 +88,7 @@ function readFilter(session: SessionServices, request: Request): Filter | ReplyE
     } else if (request.is(index, "LADDR")) {
       filter.localAddress = value;
     } else if (request.is(index, "USER")) {
-      if (!session.users.exists(value)) return new ReplyError(`ERR No such user '${printable(value)}'`);
+      if (session.acl.find(value) === undefined) return new ReplyError(`ERR No such user '${printable(value)}'`);
       filter.user = value;
     } else if (request.is(index, "SKIPME") && request.is(index + 1, "YES")) {
       filter.skipsCaller = true;
@@ -105,7 +105,7 @@ function matches(client: Client, filter: Filter): boolean {
   return (
     (filter.id === undefined || client.id === filter.id) &&
     (filter.type === undefined || client.clientClass() === filter.type) &&
-    (filter.user === undefined || client.user === filter.user) &&
+    (filter.user === undefined || client.user.name === filter.user) &&
     (filter.address === undefined || client.connection.remoteAddress === filter.address) &&
     (filter.localAddress === undefined || client.connection.localAddress === filter.localAddress)
   );

@@ -8,6 +8,7 @@
 
 import type { CommandContext, CommandFlag, CommandTable } from "../commands/command.ts";
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
+import { DEFAULT_USER } from "./acl/access-control.ts";
 import type { Client } from "./client.ts";
 import { clientCommands } from "./commands-client.ts";
 import { asText, BAD_CLIENT_NAME, isGoodName } from "./names.ts";
@@ -131,8 +132,8 @@ function reset(session: SessionServices, context: CommandContext): void {
   context.database = context.keyspace.databases[0]!;
   client.protocol = 2;
   context.reply.protocol = 2;
-  client.user = "default";
-  client.isAuthenticated = !session.users.requiresAuthentication();
+  client.user = session.acl.defaultUser;
+  client.isAuthenticated = !session.acl.requiresAuthentication();
   client.name = "";
   client.replyMode = "on";
   client.skipsNextReply = false;
@@ -149,23 +150,26 @@ function auth(session: SessionServices, context: CommandContext): void {
     reply.error(SYNTAX);
     return;
   }
-  if (request.count === 2 && !session.users.requiresAuthentication()) {
+  if (request.count === 2 && session.acl.defaultUser.needsNoPassword) {
     reply.error(NO_PASSWORD_SET);
     return;
   }
-  const user = request.count === 3 ? request.text(1) : "default";
-  if (!session.users.authenticate(user, request.bytes(request.count - 1))) {
-    reply.error(WRONG_PASSWORD);
-    return;
-  }
-  admit(context, user);
-  reply.ok();
+  const name = request.count === 3 ? request.text(1) : DEFAULT_USER;
+  if (admit(session, context, name, request.bytes(request.count - 1))) reply.ok();
 }
 
-function admit(context: CommandContext, user: string): void {
+/** Makes the client that user's; false, with the error written, when the password is not that user's. */
+function admit(session: SessionServices, context: CommandContext, name: string, password: Uint8Array): boolean {
   const client = clientOf(context);
+  const user = session.acl.authenticate(name, password);
+  if (user === undefined) {
+    session.acl.recordFailure(client, context.request.text(0), name);
+    context.reply.error(WRONG_PASSWORD);
+    return false;
+  }
   client.user = user;
   client.isAuthenticated = true;
+  return true;
 }
 
 /** HELLO [protover [AUTH username password] [SETNAME clientname]] */
@@ -204,14 +208,10 @@ function hello(session: SessionServices, context: CommandContext): void {
     }
   }
   if (userArgument > 0) {
-    const user = request.text(userArgument);
-    if (!session.users.authenticate(user, request.bytes(userArgument + 1))) {
-      reply.error(WRONG_PASSWORD);
-      return;
-    }
-    admit(context, user);
+    const name = request.text(userArgument);
+    if (!admit(session, context, name, request.bytes(userArgument + 1))) return;
   }
-  if (session.users.requiresAuthentication() && !client.isAuthenticated) {
+  if (session.acl.requiresAuthentication() && !client.isAuthenticated) {
     reply.error(HELLO_NO_AUTH);
     return;
   }

@@ -73,7 +73,7 @@ export class Dispatcher {
   tracksLatency: boolean;
 
   private readonly reply: ReplyWriter;
-  private readonly commands: CommandIndex;
+  readonly commands: CommandIndex;
   private readonly clock: Clock;
   private readonly hooks: DispatchHooks;
   private readonly mark: ReplyMark;
@@ -306,7 +306,10 @@ export class Dispatcher {
   private decideAgain(client: Client, command: Command): void {
     const { gates, reply } = this;
     const flags = command.flagBits;
-    if (gates.makeRoom !== undefined && !gates.makeRoom() && (flags & FLAG_DENYOOM) !== 0) {
+    const text = client.user.isUnlimited ? undefined : this.hooks.refusal(client, command, "toplevel");
+    if (text !== undefined) {
+      reply.errorText(`NOPERM ${text}`);
+    } else if (gates.makeRoom !== undefined && !gates.makeRoom() && (flags & FLAG_DENYOOM) !== 0) {
       reply.error(OUT_OF_MEMORY);
     } else if (gates.misconfiguration !== undefined && (flags & FLAG_WRITE) !== 0) {
       reply.error(gates.misconfiguration);
@@ -466,6 +469,10 @@ export class Dispatcher {
     if (transaction !== undefined && (flags & FLAG_NO_MULTI) !== 0) {
       return this.refuse(client, command, NOT_IN_MULTI.text);
     }
+    if (!client.user.isUnlimited) {
+      const text = this.hooks.refusal(client, command, transaction === undefined ? "toplevel" : "multi");
+      if (text !== undefined) return this.refuse(client, command, `NOPERM ${text}`);
+    }
     if (gates.makeRoom !== undefined && !this.makeRoom(client, gates.makeRoom) && (flags & FLAG_DENYOOM) !== 0) {
       return this.refuse(client, command, OUT_OF_MEMORY.text);
     }
@@ -599,6 +606,13 @@ export class Dispatcher {
       const argumentStart = transaction.executedBytes;
       const command = transaction.load(request);
       const requestBytes = transaction.executedBytes - argumentStart;
+      const text = client.user.isUnlimited ? undefined : this.hooks.lateRefusal(client, command);
+      if (text !== undefined) {
+        reply.errorText(`NOPERM ${text}`);
+        this.countError();
+        if (client.replyMode === "off" && !isSkipped) reply.rewind(mark);
+        continue;
+      }
       if (this.monitors === undefined) this.run(client, command, requestBytes);
       else this.monitors.show(client, command, request, () => this.run(client, command, requestBytes));
       if (client.replyMode === "off" && !isSkipped) reply.rewind(mark);

@@ -24,6 +24,10 @@ export interface DispatchHooks {
   /** Lets those run again whose keys are there, through `rerun`; false when there is nobody. */
   hasDueWaiters(): boolean;
   serveWaiters(): void;
+  /** Why `client`, whose user has limits, may not run `command` with the loaded request; undefined when it may. */
+  refusal(client: Client, command: Command, context: "toplevel" | "multi" | "lua"): string | undefined;
+  /** The same for a command that was queued before rights were taken. */
+  lateRefusal(client: Client, command: Command): string | undefined;
   /** EXEC itself was refused: nothing of what the client queued will run. */
   onTransactionRefused(client: Client): void;
   /** After each turn in which the client wrote or was written to. */

@@ -7,6 +7,7 @@
  *  I1  Keys come from the key specifications; commands whose keys or flags depend on other words have a finder here.
  *  I2  What `find` found is good until its next call.
  *  I3  Words that a specification expects behind the end of the request are left out: the command will complain.
+ *      Those that are there count, for whoever asks for rights.
  *  Source: replies of redis-server 7.0 to COMMAND GETKEYS and GETKEYSANDFLAGS.
  */
 
@@ -43,7 +44,7 @@ export function keyFlagNames(bits: number): KeyFlag[] {
 export interface KeyRules {
   readonly hasKeys: boolean;
   readonly specs: readonly { readonly spec: KeySpec; readonly flags: number }[];
-  readonly finder: "set" | "sort" | "bitfield" | undefined;
+  readonly finder: "set" | "sort" | "first" | "bitfield" | undefined;
   /** True when the arguments of the request may be fewer than a specification expects. */
   readonly isVariadic: boolean;
 }
@@ -54,7 +55,8 @@ export function keyRulesOf(name: string, spec: CommandSpec): KeyRules {
     .map((each) => ({ spec: each, flags: flagBits(each.flags) }));
   let finder: KeyRules["finder"];
   if (name === "SET") finder = "set";
-  else if (name === "SORT" || name === "SORT_RO") finder = "sort";
+  else if (name === "SORT") finder = "sort";
+  else if (name === "SORT_RO") finder = "first";
   else if (name === "BITFIELD") finder = "bitfield";
   return { hasKeys: specs.length > 0, specs, finder, isVariadic: spec.arity < 0 };
 }
@@ -75,21 +77,23 @@ export class KeyFinder {
     this.count = 0;
   }
 
-  /** Finds the keys of the words from `start` on. False when the words make no sense: then there are none. hot path */
+  /**
+   * Finds the keys of the words from `start` on. False when the words make no
+   * sense, which the command will say: then there may be more. hot path
+   */
   find(rules: KeyRules, request: Request, start: number): boolean {
     this.count = 0;
     if (rules.finder !== undefined) {
       if (rules.finder === "set") this.findOfSet(request, start);
       else if (rules.finder === "sort") this.findOfSort(request, start);
+      else if (rules.finder === "first") this.findOfSortRo(request, start);
       else this.findOfBitfield(request, start);
       return true;
     }
     const specs = rules.specs;
     for (let index = 0; index < specs.length; index++) {
       const { spec, flags } = specs[index]!;
-      if (this.findOfSpec(spec, flags, request, start)) continue;
-      this.count = 0;
-      return false;
+      if (!this.findOfSpec(spec, flags, request, start)) return false;
     }
     return true;
   }
@@ -104,6 +108,7 @@ export class KeyFinder {
     } else return false;
     let last: number;
     let step = 1;
+    let isWhole = true;
     if ("lastKey" in find) {
       step = find.step;
       if (find.lastKey >= 0) last = first + find.lastKey;
@@ -116,10 +121,12 @@ export class KeyFinder {
       step = find.step;
       first += find.firstKey;
       last = first + (keyCount - 1) * step;
+      isWhole = last < wordCount;
     } else return false;
+    if (last < first) return false;
     if (last >= wordCount) last = wordCount - 1;
     for (let word = first; word <= last; word += step) this.add(start + word, flags);
-    return true;
+    return isWhole;
   }
 
   private add(position: number, flags: number): void {
@@ -159,6 +166,10 @@ export class KeyFinder {
       else if (request.is(index, "STORE") && index + 1 < count) target = index + 1;
     }
     if (target !== 0) this.add(target, KEY_OW | KEY_UPDATE);
+  }
+
+  private findOfSortRo(request: Request, start: number): void {
+    if (start + 1 < request.count) this.add(start + 1, KEY_RO | KEY_ACCESS);
   }
 
   /** BITFIELD only reads when all of its operations are GET, as far as they can be understood. */

@@ -49,7 +49,8 @@ export interface LimitsHost {
   readonly clients: Clients;
   readonly log: SessionLog;
   statistics(): SessionStatistics;
-  requiresAuthentication(): boolean;
+  /** Everybody is let in as the default user. */
+  isOpen(): boolean;
   /** Closes a client at once. */
   kill(client: Client): void;
 }
@@ -96,7 +97,7 @@ export class Limits {
   /** What a new connection hears before it is closed; undefined when it may stay. */
   refusal(connection: Connection): string | undefined {
     if (this.host.clients.count >= this.maxClients) return TOO_MANY_CLIENTS;
-    if (this.isProtected && !this.host.requiresAuthentication() && !connection.isLocal) return DENIED;
+    if (this.isProtected && this.host.isOpen() && !connection.isLocal) return DENIED;
     return undefined;
   }
 

@@ -3,6 +3,7 @@
 import type { ClientState, CommandContext } from "../commands/command.ts";
 import type { Clock } from "../core/host.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
+import type { AccessControl } from "./acl/access-control.ts";
 import type { Client } from "./client.ts";
 import type { Clients } from "./clients.ts";
 import type { Mail } from "./mail.ts";
@@ -11,7 +12,6 @@ import type { Pause } from "./pause.ts";
 import type { PubSub } from "./pubsub.ts";
 import type { Tracking } from "./tracking.ts";
 import type { Transactions } from "./transactions.ts";
-import type { Users } from "./users.ts";
 
 /** How HELLO introduces the server. */
 export interface ServerIdentity {
@@ -31,7 +31,7 @@ export interface SessionServices {
   readonly tracking: Tracking;
   readonly monitors: Monitors;
   readonly transactions: Transactions;
-  readonly users: Users;
+  readonly acl: AccessControl;
   readonly identity: ServerIdentity;
   /** Closes the connection of `client` at once; never of the client that is being served (set isClosing there). */
   kill(client: Client): void;

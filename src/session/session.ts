@@ -18,6 +18,8 @@ import type { Clock, Connection, ConnectionHandler } from "../core/host.ts";
 import { KeyHash } from "../core/sip-hash.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
+import { AccessControl } from "./acl/access-control.ts";
+import { aclCommands } from "./acl/commands.ts";
 import { Blocking } from "./blocking.ts";
 import type { Client } from "./client.ts";
 import { Clients, clientLine } from "./clients.ts";
@@ -33,11 +35,10 @@ import { Mail } from "./mail.ts";
 import { Monitors } from "./monitors.ts";
 import { Pause } from "./pause.ts";
 import { PubSub } from "./pubsub.ts";
-import type { ServerIdentity, SessionServices } from "./services.ts";
+import { clientOf, type ServerIdentity, type SessionServices } from "./services.ts";
 import type { SessionStatistics } from "./statistics.ts";
 import { Tracking } from "./tracking.ts";
 import { Transactions } from "./transactions.ts";
-import { DefaultUser } from "./users.ts";
 
 /** How much of an oversized request the log shows. */
 const LOGGED_BYTES_MAX = 64;
@@ -58,12 +59,12 @@ interface SessionParts {
   readonly events: KeyspaceEvents;
   readonly tracking: Tracking;
   readonly monitors: Monitors;
+  readonly acl: AccessControl;
 }
 
 export class Session implements DispatchHooks, SessionServices {
   readonly clock: Clock;
   readonly clients: Clients;
-  readonly users: DefaultUser;
   readonly gates: Gates;
   readonly pause: Pause;
   readonly limits: Limits;
@@ -85,7 +86,6 @@ export class Session implements DispatchHooks, SessionServices {
   constructor(options: SessionOptions) {
     this.clock = options.clock;
     this.clients = new Clients();
-    this.users = new DefaultUser();
     this.gates = new Gates();
     this.transactions = new Transactions();
     this.identity = options.identity;
@@ -107,7 +107,7 @@ export class Session implements DispatchHooks, SessionServices {
       clients: this.clients,
       log: options.log,
       statistics: () => this.attached().statistics,
-      requiresAuthentication: () => this.users.requiresAuthentication(),
+      isOpen: () => this.acl.defaultUser.needsNoPassword,
       kill: (client) => this.kill(client),
     });
   }
@@ -119,6 +119,7 @@ export class Session implements DispatchHooks, SessionServices {
       ...pubsubCommands(this),
       ...this.transactions.commands(),
       ...Monitors.commands(() => this.monitors),
+      ...aclCommands(this),
     };
   }
 
@@ -170,7 +171,30 @@ export class Session implements DispatchHooks, SessionServices {
         dispatcher.monitors = isMonitored ? monitors : undefined;
       },
     });
-    this.parts = { mail, pubsub, blocking, events, tracking, monitors };
+    const acl = this.makeAcl(dispatcher);
+    context.readsEveryKey = () => {
+      const { user } = clientOf(context);
+      const command = user.isUnlimited ? undefined : dispatcher.commands.find(context.request, 0);
+      return command === undefined || user.readsEveryKey(command, context.request);
+    };
+    this.parts = { mail, pubsub, blocking, events, tracking, monitors, acl };
+  }
+
+  private makeAcl(dispatcher: Dispatcher): AccessControl {
+    const { random } = dispatcher.context;
+    return new AccessControl({
+      clock: this.clock,
+      clients: this.clients,
+      commands: dispatcher.commands,
+      statistics: () => dispatcher.statistics,
+      currentClient: () => dispatcher.rerunClient ?? dispatcher.turnClient,
+      kill: (client) => this.kill(client),
+      describe: (client) => this.line(client),
+      onDefaultChanged: () => {
+        this.gates.requiresAuthentication = this.acl.requiresAuthentication();
+      },
+      randomMark: () => random.uint32().toString(16).padStart(8, "0"),
+    });
   }
 
   private get made(): SessionParts {
@@ -184,6 +208,11 @@ export class Session implements DispatchHooks, SessionServices {
 
   get mail(): Mail {
     return this.made.mail;
+  }
+
+  /** Users and what they may do. */
+  get acl(): AccessControl {
+    return this.made.acl;
   }
 
   /** Client-side caching. */
@@ -219,8 +248,7 @@ export class Session implements DispatchHooks, SessionServices {
 
   /** `requirepass`: those who are in stay in. */
   setPassword(text: string): void {
-    this.users.setPassword(text);
-    this.gates.requiresAuthentication = this.users.requiresAuthentication();
+    this.acl.setDefaultPassword(text);
   }
 
   /** `client-query-buffer-limit`, bytes. */
@@ -253,8 +281,13 @@ export class Session implements DispatchHooks, SessionServices {
     }
     dispatcher.statistics.connections++;
     if (this.limits.keepAliveSeconds > 0) connection.setKeepAlive(true, this.limits.keepAliveSeconds);
-    const client = this.clients.add(connection, this.clock.nowMs(), this.clock.monotonicMs());
-    client.isAuthenticated = !this.users.requiresAuthentication();
+    const client = this.clients.add(
+      connection,
+      this.clock.nowMs(),
+      this.clock.monotonicMs(),
+      this.acl.defaultUser,
+    );
+    client.isAuthenticated = !this.acl.requiresAuthentication();
     this.log("verbose", () => `Accepted ${connection.remoteAddress}`);
     return new ClientHandler(this, dispatcher, client);
   };
@@ -359,6 +392,14 @@ export class Session implements DispatchHooks, SessionServices {
   onPaused(client: Client): void {
     this.blocked.add(client);
     this.pause.hold(client);
+  }
+
+  refusal(client: Client, command: Command, context: "toplevel" | "multi" | "lua"): string | undefined {
+    return this.acl.refusal(client, command, this.attached().context.request, context);
+  }
+
+  lateRefusal(client: Client, command: Command): string | undefined {
+    return this.acl.lateRefusal(client, command, this.attached().context.request);
   }
 
   onTransactionRefused(client: Client): void {

@@ -17,6 +17,11 @@ export class SessionStatistics {
   longestTurnUs = 0;
   /** Microseconds of all turns. */
   turnsUs = 0;
+  /** What access control refused: logins, commands, keys, channels. */
+  deniedLogins = 0;
+  deniedCommands = 0;
+  deniedKeys = 0;
+  deniedChannels = 0;
   /** Error replies by their code. */
   readonly errors = new Map<string, number>();
 

@@ -18,6 +18,7 @@ import { KeyHash } from "../core/sip-hash.ts";
 import { ReplyWriter } from "../protocol/reply-writer.ts";
 import { RequestReader } from "../protocol/request-reader.ts";
 import { KEEP_EXPIRY, Keyspace } from "../store/keyspace/keyspace.ts";
+import { User } from "./acl/user.ts";
 import { Client } from "./client.ts";
 import { CommandIndex } from "./command-index.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -309,11 +310,11 @@ export class World {
     });
     const reader = new RequestReader();
     const keyspace = new Keyspace(new KeyHash(1, 2), 16);
-    const nobody = new Client(0, new FakeConnection(0, {}), 0, 0);
+    this.commands = new CommandIndex({ ...testCommands(() => this), ...more, ...this.session.commands() });
+    const nobody = new Client(0, new FakeConnection(0, {}), 0, 0, new User("nobody", this.commands, () => false));
     const context = new CommandContext(reader.request, new ReplyWriter(), keyspace, new NoRandom(), nobody, {
       stringBytesMax: 512 * 1024 * 1024,
     });
-    this.commands = new CommandIndex({ ...testCommands(() => this), ...more, ...this.session.commands() });
     this.dispatcher = new Dispatcher(context, reader, this.commands, this.clock, this.session.gates, this.session);
     this.session.attach(this.dispatcher);
   }

@@ -9,8 +9,9 @@
  */
 
 import { type Argument, parseArguments } from "../../commands/argument-syntax.ts";
-import type { AclCategory, CommandFlag, CommandSpec, KeySpec } from "../../commands/command.ts";
+import type { CommandFlag, CommandSpec, KeySpec } from "../../commands/command.ts";
 import type { ReplyWriter } from "../../protocol/reply-writer.ts";
+import { aclCategories } from "../../session/acl/categories.ts";
 import type { Command } from "../../session/command-index.ts";
 
 /** Flags that are shown, in the order in which they are. */
@@ -36,48 +37,6 @@ const SHOWN_FLAGS: readonly CommandFlag[] = [
   "movablekeys",
   "allow_busy",
 ];
-
-const CATEGORIES: readonly AclCategory[] = [
-  "keyspace",
-  "read",
-  "write",
-  "set",
-  "sortedset",
-  "list",
-  "hash",
-  "string",
-  "bitmap",
-  "hyperloglog",
-  "geo",
-  "stream",
-  "pubsub",
-  "admin",
-  "fast",
-  "slow",
-  "blocking",
-  "dangerous",
-  "connection",
-  "transaction",
-  "scripting",
-];
-
-/** All categories of a command, the ones that follow from its flags included, in Redis's order. */
-export function aclCategories(spec: CommandSpec): readonly AclCategory[] {
-  const has = (flag: CommandFlag): boolean => spec.flags.includes(flag);
-  const found = new Set<AclCategory>(spec.acl);
-  if (has("write")) found.add("write");
-  if (has("readonly") && !found.has("scripting")) found.add("read");
-  if (has("admin")) found.add("admin").add("dangerous");
-  if (has("pubsub")) found.add("pubsub");
-  if (has("blocking")) found.add("blocking");
-  found.add(has("fast") ? "fast" : "slow");
-  return CATEGORIES.filter((category) => found.has(category));
-}
-
-/** Whether `word` (lower case) names a category. */
-export function isAclCategory(word: string): word is AclCategory {
-  return CATEGORIES.some((category) => category === word);
-}
 
 /** Flags as COMMAND INFO shows them. */
 function shownFlags(spec: CommandSpec): readonly CommandFlag[] {

@@ -12,6 +12,12 @@ const INFO_IN_72: Readonly<Record<string, Readonly<Record<string, Plain>>>> = {
   // Scripts may call them: nobody waits there.
   ...Object.fromEntries(["blpop", "brpop"].map((name) => [name, { flags: ["write", "blocking"] }])),
   ...Object.fromEntries(["blmove", "brpoplpush"].map((name) => [name, { flags: ["write", "denyoom", "blocking"] }])),
+  ...Object.fromEntries(
+    ["acl|deluser", "acl|load", "acl|save", "acl|setuser"].map((name) => [
+      name,
+      { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
+    ]),
+  ),
   "command|getkeys": { arity: -3 },
   "command|getkeysandflags": { arity: -3 },
   "config|resetstat": { tips: ["request_policy:all_nodes", "response_policy:all_succeeded"] },
@@ -41,6 +47,7 @@ const ARGUMENTS_IN_72 = [
 /** Names of arguments that 7.2 changed: pair.ours, and what 7.0 has. */
 const RENAMED_IN_72: Readonly<Record<string, string>> = {
   "by-pattern": "pattern",
+  category: "categoryname",
   "get-pattern": "pattern",
   lastid: "id",
   "max-deleted-id": "max-deleted-entry-id",
@@ -49,7 +56,7 @@ const RENAMED_IN_72: Readonly<Record<string, string>> = {
 /** Since 7.2 these are deprecated. */
 const DEPRECATED_IN_72 = ["psetex", "quit", "setex", "setnx"];
 /** Since 7.2 these tell of more changes. */
-const HISTORY_IN_72 = ["client|list", "xinfo|consumers", "xinfo|stream", "zrank", "zrevrank"];
+const HISTORY_IN_72 = ["acl|log", "client|list", "xinfo|consumers", "xinfo|stream", "zrank", "zrevrank"];
 
 const pair = pairOfServers("command");
 

@@ -9,9 +9,10 @@
 import type { CommandContext, CommandSpec, CommandTable } from "../../commands/command.ts";
 import { globMatch } from "../../core/glob.ts";
 import { ReplyError, SYNTAX } from "../../protocol/errors.ts";
+import { aclCategories, isAclCategory } from "../../session/acl/categories.ts";
 import type { Command, CommandIndex } from "../../session/command-index.ts";
-import { aclCategories, isAclCategory, writeDocs, writeInfo } from "./command-description.ts";
-import { findKeys, InnerRequest } from "./command-keys.ts";
+import { KeyFinder, keyFlagNames } from "../../session/key-specs.ts";
+import { writeDocs, writeInfo } from "./command-description.ts";
 import { writeHelp } from "./help.ts";
 
 const INVALID_COMMAND = new ReplyError("ERR Invalid command specified");
@@ -218,22 +219,24 @@ function getKeys(context: CommandContext, index: CommandIndex, withFlags: boolea
   let command = index.find(request, 2);
   if (command?.subcommands !== undefined && request.count > 3) command = command.subcommands.find(request, 3);
   if (command === undefined) return reply.error(INVALID_COMMAND);
-  if ((command.spec.keys ?? []).length === 0) return reply.error(NO_KEYS);
-  const words = new InnerRequest(request, 2);
+  if (!command.keyRules.hasKeys) return reply.error(NO_KEYS);
   const { arity } = command;
-  if (arity >= 0 ? words.count !== arity : words.count < -arity) return reply.error(INVALID_ARITY);
-  const keys = findKeys(command, words);
-  if (keys === undefined || keys.length === 0) {
+  const wordCount = request.count - 2;
+  if (arity >= 0 ? wordCount !== arity : wordCount < -arity) return reply.error(INVALID_ARITY);
+  const keys = new KeyFinder();
+  if (!keys.find(command.keyRules, request, 2) || keys.count === 0) {
     if (command.spec.flags.includes("no_mandatory_keys")) reply.array(0);
     else reply.error(INVALID_ARGUMENTS);
     return;
   }
-  reply.array(keys.length);
-  for (const { argument, flags } of keys) {
+  reply.array(keys.count);
+  for (let index = 0; index < keys.count; index++) {
+    const argument = keys.positions[index]!;
     if (withFlags) reply.array(2);
     reply.bulk(request.input, request.offset[argument]!, request.length[argument]!);
     if (!withFlags) continue;
-    reply.set(flags.length);
-    for (const each of flags) reply.simple(each);
+    const names = keyFlagNames(keys.flags[index]!);
+    reply.set(names.length);
+    for (const name of names) reply.simple(name);
   }
 }

@@ -89,7 +89,6 @@ export const LATER_REPLICATION = "Replication is not part of this version yet.";
 export const LATER_CLUSTER = "Cluster mode is not part of this version yet.";
 export const LATER_AOF = "The append-only file is not part of this version yet.";
 export const LATER_TLS = "TLS is not part of this version yet; put a TLS proxy in front.";
-export const LATER_ACL = "Access control lists are not part of this version yet.";
 export const LATER_SCRIPTING = "Scripts are not part of this version yet.";
 export const NO_FORK = "Nothing is forked here, so there is no child process to place or to rank.";
 export const NO_JEMALLOC = "Memory comes from Everkey's own arena, not from jemalloc.";

@@ -9,7 +9,6 @@ import {
   directive,
   INT_MAX,
   integer,
-  LATER_ACL,
   LATER_REPLICATION,
   LATER_SCRIPTING,
   LATER_TLS,
@@ -111,14 +110,10 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   }),
   // ---- access ----
   text("requirepass", "", "Password of the default user.", { sensitive: true }),
-  text("aclfile", "", "File of users and their rights.", { immutable: true, keepsEmpty: true, effect: LATER_ACL }),
-  lines("user", 1, Number.POSITIVE_INFINITY, "One user and its rights; may stand several times.", {
-    effect: LATER_ACL,
-  }),
-  choice("acl-pubsub-default", "resetchannels", ["allchannels", "resetchannels"], "Channels a new user may use.", {
-    effect: LATER_ACL,
-  }),
-  integer("acllog-max-len", 128, 0, LONG_MAX, "Entries that ACL LOG keeps.", { effect: LATER_ACL }),
+  text("aclfile", "", "File of users and their rights.", { immutable: true, keepsEmpty: true }),
+  lines("user", 1, Number.POSITIVE_INFINITY, "One user and its rights; may stand several times."),
+  choice("acl-pubsub-default", "resetchannels", ["allchannels", "resetchannels"], "Channels a new user may use."),
+  integer("acllog-max-len", 128, 0, LONG_MAX, "Entries that ACL LOG keeps."),
   lines("rename-command", 2, 2, "Gives a command another name; the empty name removes it."),
   choice("enable-protected-configs", "no", ALLOWED, "Whether CONFIG SET may change dir and dbfilename.", {
     immutable: true,

@@ -72,10 +72,10 @@ export function statisticsFields(server: Server): InfoFields {
     ["eventloop_duration_cmd_sum", Math.round(commandMicroseconds(server))],
     ["instantaneous_eventloop_cycles_per_sec", rates.turns],
     ["instantaneous_eventloop_duration_usec", rates.turnUs],
-    ["acl_access_denied_auth", session.errors.get("WRONGPASS") ?? 0],
-    ["acl_access_denied_cmd", 0],
-    ["acl_access_denied_key", 0],
-    ["acl_access_denied_channel", 0],
+    ["acl_access_denied_auth", session.deniedLogins],
+    ["acl_access_denied_cmd", session.deniedCommands],
+    ["acl_access_denied_key", session.deniedKeys],
+    ["acl_access_denied_channel", session.deniedChannels],
   ];
 }
 
