@@ -206,7 +206,8 @@ export class PackedScores {
     return LISTPACK_EMPTY_BYTES + listpack.madeLength;
   }
 
-  private makePair(score: number, bytes: Uint8Array, start: number, length: number): void {
+  /** Makes the two entries of a pair in `listpack`. */
+  makePair(score: number, bytes: Uint8Array, start: number, length: number): void {
     this.listpack.begin();
     this.listpack.append(bytes, start, length);
     this.makeScore(score);

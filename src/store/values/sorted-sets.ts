@@ -15,6 +15,7 @@
  * Source: encodings, limits and order as Redis 7.2 documents them.
  */
 
+import type { Listpack } from "../encodings/listpack.ts";
 import { ABOVE, BELOW } from "../encodings/score-tree.ts";
 import { type Database, type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET, type ValueView } from "../keyspace/record.ts";
@@ -304,6 +305,12 @@ export class SortedSets implements ValueView {
   }
 
   // ---- results that were built apart ------------------------------------------------------------------------------------
+
+  /** The entries of one pair of a small sorted set, for who puts several together. Valid until the next call. */
+  pairOf(score: number, bytes: Uint8Array, start: number, length: number): Listpack {
+    this.packed.makePair(score, bytes, start, length);
+    return this.packed.listpack;
+  }
 
   /** A value of `structure` that belongs to no key, with `count` members of `record` from `rank` on. Throws ArenaExhausted. */
   copyRange(record: number, rank: number, count: number): number {
