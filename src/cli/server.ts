@@ -109,7 +109,7 @@ function sayHello(log: Log, config: Config, file: string | undefined): void {
   for (const { name, value, reason } of config.ignored()) {
     log.write("warning", `The directive "${name} ${value}" has no effect: ${reason}`);
   }
-  const port = config.integer("port");
+  const port = config.integer("port") || config.integer("tls-port");
   if (config.boolean("always-show-logo") || (process.stdout.isTTY && config.text("logfile") === "")) {
     log.write("notice", banner(port));
   } else {
@@ -163,12 +163,13 @@ function startInBackground(parsed: ServerStart, input: string | undefined): void
 function setTitle(config: Config, file: string | undefined): void {
   if (!config.boolean("set-proc-title")) return;
   const port = config.integer("port");
+  const tlsPort = config.integer("tls-port");
   const fields: Record<string, string> = {
     title: "everkey server",
-    "listen-addr": port === 0 ? config.utf8("unixsocket") : `${config.words("bind")[0] ?? "*"}:${port}`,
+    "listen-addr": port || tlsPort ? `${config.words("bind")[0] ?? "*"}:${port || tlsPort}` : config.utf8("unixsocket"),
     "server-mode": "",
     port: String(port),
-    "tls-port": "0",
+    "tls-port": String(tlsPort),
     unixsocket: config.utf8("unixsocket"),
     "config-file": file ?? "",
   };

@@ -30,6 +30,20 @@ export class NetFault extends Error {
   }
 }
 
+/** What of TlsSettings a TlsFault is about. */
+export type TlsPart = "certificate" | "key" | "authorities" | "protocols" | "ciphers" | "cipherSuites" | "dhParameters";
+
+/** TLS settings that cannot be used; the message is the library's reason. */
+export class TlsFault extends Error {
+  override name = "TlsFault";
+  readonly part: TlsPart;
+
+  constructor(part: TlsPart, reason: string, cause?: unknown) {
+    super(reason, { cause });
+    this.part = part;
+  }
+}
+
 /** The system's error code of `cause`, "" when it has none. */
 export function codeOf(cause: unknown): string {
   const code = (cause as { code?: unknown } | undefined)?.code;

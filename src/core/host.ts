@@ -117,11 +117,51 @@ export interface ListenOptions {
   /** Octal permission bits of the unix socket, 0 leaves the system's. */
   readonly pathMode?: number;
   readonly backlog: number;
+  /** Connections are encrypted; `accept` is called when their handshake is done. */
+  readonly tls?: TlsListening;
+}
+
+export interface TlsListening {
+  /** What the next connection is served with: asked for each, so that it can be exchanged while listening goes on. */
+  readonly context: () => TlsContext;
+  /** A connection whose handshake failed: it is closed, and nobody else hears of it. */
+  readonly onRefused: (reason: string, remoteAddress: string, localAddress: string) => void;
+}
+
+/** What a TLS server shows and demands. Files are given by their contents (PEM). */
+export interface TlsSettings {
+  /** The server's certificate and those between it and its authority. */
+  readonly certificate: Uint8Array;
+  readonly key: Uint8Array;
+  /** Password of the key; "" when it has none. */
+  readonly keyPassword: string;
+  /** Who may have signed a client's certificate. */
+  readonly authorities: readonly Uint8Array[];
+  /** Whether a client must show a certificate, may show one, or is not asked. One that is shown must be valid. */
+  readonly clientCertificates: "no" | "yes" | "optional";
+  /** Of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3; at least one. */
+  readonly protocols: readonly string[];
+  /** OpenSSL's list for versions up to 1.2; "" for what is usual. */
+  readonly ciphers: string;
+  /** The same for version 1.3. */
+  readonly cipherSuites: string;
+  readonly prefersOwnCiphers: boolean;
+  readonly resumesSessions: boolean;
+  readonly sessionSeconds: number;
+  /** Parameters for Diffie-Hellman, undefined for none. */
+  readonly dhParameters: Uint8Array | undefined;
+}
+
+/** Settings that were found good, ready for connections. Made by Net, understood by nobody else. */
+export interface TlsContext {
+  readonly settings: TlsSettings;
 }
 
 export interface Net {
   /** Calls `accept` for every connection; it returns the handler. Rejects with NetFault when it cannot listen. */
   listen(options: ListenOptions, accept: (connection: Connection) => ConnectionHandler): Promise<Listener>;
+  /** Makes a context for `ListenOptions.tls`. Throws TlsFault, which names the part that cannot be used. */
+  secure(settings: TlsSettings): TlsContext;
 }
 
 /** A job in another thread (or, in a virtual world, in this one). Messages are structured clones; `transfer` moves buffers. */

@@ -21,8 +21,10 @@ import { EVERKEY_VERSION } from "./version.ts";
 export type DirectiveValue = string | number | boolean | readonly (string | number)[];
 
 export interface EverkeyOptions {
-  /** TCP port; 0 takes any free one. Default 6379. */
-  readonly port?: number;
+  /** TCP port; 0 takes any free one, false listens on none (with `tls-port` or `unixsocket`). Default 6379. */
+  readonly port?: number | false;
+  /** Port for TLS; 0 takes any free one. Without it there is no TLS. */
+  readonly "tls-port"?: number;
   /** Data directory, made when it is missing. Default: the working directory. */
   readonly dir?: string;
   /** Receives the log's lines; without it, they go nowhere (or to the directive `logfile`). */
@@ -31,18 +33,24 @@ export interface EverkeyOptions {
 }
 
 export class Everkey {
-  /** redis://HOST:PORT, for clients. */
+  /** redis://HOST:PORT, for clients; rediss:// when there is only TLS. */
   readonly url: string;
+  /** 0 when there is only TLS or a unix socket. */
   readonly port: number;
+  /** 0 when there is no TLS. */
+  readonly tlsPort: number;
   private readonly server: Server;
   private closing: Promise<void> | undefined;
 
   private constructor(server: Server) {
     this.server = server;
     this.port = server.port;
+    this.tlsPort = server.tlsPort;
     const host = server.config.words("bind")[0] ?? "127.0.0.1";
     const reachable = host === "*" || host === "0.0.0.0" || host === "::*" ? "127.0.0.1" : host.replace(/^-/, "");
-    this.url = `redis://${reachable.includes(":") ? `[${reachable}]` : reachable}:${server.port}`;
+    const name = reachable.includes(":") ? `[${reachable}]` : reachable;
+    const isOnlyTls = server.port === 0 && server.tlsPort !== 0;
+    this.url = isOnlyTls ? `rediss://${name}:${server.tlsPort}` : `redis://${name}:${server.port}`;
     this.closing = undefined;
   }
 
@@ -56,13 +64,20 @@ export class Everkey {
     const config = new Config({ workingDirectory: process.cwd() });
     if (options.dir !== undefined) host.disk.makeDirectory(options.dir);
     const failure = readConfiguration(config, host.disk, {
-      commandLine: commandLine({ bind: "127.0.0.1", ...directives }),
+      commandLine: commandLine({ bind: "127.0.0.1", ...directives, ...(options.port === false ? { port: 0 } : {}) }),
       version: EVERKEY_VERSION,
     });
     if (failure !== undefined) throw new StartFailure(failure.report);
     const log = new Log(host.clock, host.disk, host.processId, (text) => onLog?.(text.trimEnd()));
     if (config.text("logfile") !== "") log.setFile(config.utf8("logfile"));
-    const server = new Server({ host, config, log, configFile: undefined, choosesPort: true });
+    const server = new Server({
+      host,
+      config,
+      log,
+      configFile: undefined,
+      choosesPort: options.port !== false,
+      choosesTlsPort: options["tls-port"] === 0,
+    });
     await server.start();
     return new Everkey(server);
   }

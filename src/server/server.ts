@@ -14,7 +14,7 @@
 import { dataCommands } from "../commands/all.ts";
 import { CommandContext, type CommandTable } from "../commands/command.ts";
 import { DiskFault, NetFault } from "../core/faults.ts";
-import type { Host, Listener } from "../core/host.ts";
+import type { Host, Listener, ListenOptions, TlsListening } from "../core/host.ts";
 import { KeyHash } from "../core/sip-hash.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
 import { snapshotCommands } from "../persistence/commands.ts";
@@ -43,6 +43,7 @@ import { Rates } from "./rates.ts";
 import { Shutdown } from "./shutdown.ts";
 import { SlowLog } from "./slow-log.ts";
 import { StartFailure } from "./start-failure.ts";
+import { Tls } from "./tls.ts";
 import { REDIS_VERSION } from "./version.ts";
 import { WallClock } from "./wall-clock.ts";
 import { wireConfiguration } from "./wiring.ts";
@@ -55,10 +56,22 @@ export interface ServerOptions {
   readonly configFile: string | undefined;
   /** Port 0 means any free port instead of none: for servers inside a program. */
   readonly choosesPort?: boolean;
+  /** The same for tls-port. */
+  readonly choosesTlsPort?: boolean;
   /** Starts the thread for background saves and warms their code with the server, so that no BGSAVE waits for it. */
   readonly preparesBackground?: boolean;
   /** Called when the server has shut down by itself (SHUTDOWN), after everything is closed. */
   readonly onExit?: (code: number) => void;
+}
+
+/** Where clients may come from. */
+type ListenerKind = "tcp" | "unix" | "tls";
+
+interface OpenListener {
+  readonly kind: ListenerKind;
+  /** As it was opened, with the port that it has: to open it again. */
+  readonly options: ListenOptions;
+  readonly listener: Listener;
 }
 
 export class Server {
@@ -90,9 +103,11 @@ export class Server {
   readonly wallClock: WallClock;
   /** DEBUG PAUSE-CRON: save points and expiry wait. */
   isCronPaused: boolean;
+  readonly tls: Tls;
   private readonly choosesPort: boolean;
+  private readonly choosesTlsPort: boolean;
   private readonly preparesBackground: boolean;
-  private listeners: Listener[];
+  private listeners: OpenListener[];
 
   constructor(options: ServerOptions) {
     const { host, config, log } = options;
@@ -153,7 +168,9 @@ export class Server {
     this.memory.onEviction = (durationMs) => this.latency.add("eviction-cycle", durationMs);
     this.wallClock = new WallClock(host.clock);
     this.isCronPaused = false;
+    this.tls = new Tls(config, host.disk, host.net);
     this.choosesPort = options.choosesPort ?? false;
+    this.choosesTlsPort = options.choosesTlsPort ?? false;
     this.preparesBackground = options.preparesBackground ?? false;
     this.listeners = [];
     wireConfiguration(this);
@@ -222,9 +239,19 @@ export class Server {
     return this.session.clients.find(clientId)?.connection.isLocal ?? false;
   }
 
-  /** The first TCP port that listens, 0 when none does. */
+  /** The TCP port that listens without TLS, 0 when none does. */
   get port(): number {
-    return this.listeners.find((listener) => listener.port !== 0)?.port ?? 0;
+    return this.listeners.find(({ kind }) => kind === "tcp")?.listener.port ?? 0;
+  }
+
+  /** The one with TLS. */
+  get tlsPort(): number {
+    return this.listeners.find(({ kind }) => kind === "tls")?.listener.port ?? 0;
+  }
+
+  /** Whether the tls-* directives are in use. */
+  get usesTls(): boolean {
+    return this.config.integer("tls-port") !== 0 || this.choosesTlsPort;
   }
 
   // ---- start ----------------------------------------------------------------------------------------------------
@@ -232,11 +259,17 @@ export class Server {
   /** Listens, loads what is on the disk, and serves. Rejects with StartFailure. */
   async start(): Promise<void> {
     const { session, log } = this;
+    const complaint = this.usesTls ? this.tls.load() : undefined;
+    if (complaint !== undefined) {
+      throw new StartFailure(
+        `Failed to configure TLS: ${complaint}. Correct the tls-* directives, or set tls-port to 0.`,
+      );
+    }
     session.gates.isLoading = true;
     if (this.preparesBackground || this.snapshots.settings.savePoints.length > 0) {
       this.host.background.prepare("rdb");
     }
-    await this.listen();
+    await this.listenAtStart();
     log.write("notice", "Server initialized");
     try {
       await this.snapshots.loadInSlices();
@@ -253,19 +286,12 @@ export class Server {
     this.cron.start();
     if (this.port !== 0) log.write("notice", "Ready to accept connections tcp");
     if (this.config.text("unixsocket") !== "") log.write("notice", "Ready to accept connections unix");
+    if (this.tlsPort !== 0) log.write("notice", "Ready to accept connections tls");
   }
 
-  private async listen(): Promise<void> {
-    const { config, host, session } = this;
-    const backlog = config.integer("tcp-backlog");
-    const path = config.text("unixsocket");
+  private async listenAtStart(): Promise<void> {
     try {
-      if (path !== "") {
-        this.listeners.push(
-          await host.net.listen({ path, pathMode: config.octal("unixsocketperm"), backlog }, session.accept),
-        );
-      }
-      if (config.integer("port") !== 0 || this.choosesPort) await this.listenTcp(config.integer("port"), backlog);
+      for (const kind of ["unix", "tcp", "tls"] as const) await this.listen(kind);
     } catch (error) {
       await this.closeListeners();
       if (!(error instanceof NetFault)) throw error;
@@ -274,18 +300,48 @@ export class Server {
     }
   }
 
-  private async listenTcp(port: number, backlog: number): Promise<void> {
+  /** Listens on what the configuration names for `kind`, if anything. Rejects with NetFault. */
+  private async listen(kind: ListenerKind): Promise<void> {
+    const { config } = this;
+    if (kind === "tcp") {
+      if (config.integer("port") !== 0 || this.choosesPort) await this.listenOn(config.integer("port"), undefined);
+    } else if (kind === "tls") {
+      if (this.usesTls) await this.listenOn(config.integer("tls-port"), this.tlsListening());
+    } else {
+      const path = config.text("unixsocket");
+      if (path === "") return;
+      await this.open(kind, { path, pathMode: config.octal("unixsocketperm"), backlog: config.integer("tcp-backlog") });
+    }
+  }
+
+  /** Returns the port. */
+  private async open(kind: ListenerKind, options: ListenOptions): Promise<number> {
+    const listener = await this.host.net.listen(options, this.session.accept);
+    this.listeners.push({ kind, options: { ...options, port: listener.port }, listener });
+    return listener.port;
+  }
+
+  private tlsListening(): TlsListening {
+    return {
+      context: this.tls.current,
+      onRefused: (reason, remote, local) =>
+        this.log.write("warning", `Error accepting a client connection: ${reason} (addr=${remote} laddr=${local})`),
+    };
+  }
+
+  /** Listens on all addresses of `bind`. */
+  private async listenOn(port: number, tls: TlsListening | undefined): Promise<void> {
     const addresses = this.config.words("bind");
+    const backlog = this.config.integer("tcp-backlog");
     let chosen = port;
     for (const address of addresses.length > 0 ? addresses : ["*"]) {
       // A minus sign: this address need not be there on every machine.
       const isOptional = address.startsWith("-");
       const name = isOptional ? address.slice(1) : address;
       const host = name === "*" ? "0.0.0.0" : name === "::*" ? "::" : name;
+      const options = { host, port: chosen, backlog, ...(tls === undefined ? {} : { tls }) };
       try {
-        const listener = await this.host.net.listen({ host, port: chosen, backlog }, this.session.accept);
-        this.listeners.push(listener);
-        chosen = listener.port;
+        chosen = await this.open(tls === undefined ? "tcp" : "tls", options);
       } catch (error) {
         const isAbsent = error instanceof NetFault && ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(error.code);
         if (!isOptional || !isAbsent) throw error;
@@ -298,24 +354,31 @@ export class Server {
     this.session.gates.misconfiguration = this.snapshots.deniesWrites() ? MISCONFIGURED : undefined;
   }
 
-  /** CONFIG SET port or bind: listens anew, then closes what is no longer wanted. Returns a complaint. */
-  async relisten(): Promise<string | undefined> {
-    const before = this.listeners;
-    this.listeners = [];
-    // Clients that are connected stay: only the listening sockets are exchanged.
-    for (const listener of before) await listener.stopListening();
+  /** CONFIG SET port, tls-port or bind: listens anew on what `kinds` names, or as before. Returns whether it does. */
+  async relisten(...kinds: readonly ListenerKind[]): Promise<boolean> {
+    const stop = async (): Promise<OpenListener[]> => {
+      const ended = this.listeners.filter(({ kind }) => kinds.includes(kind));
+      this.listeners = this.listeners.filter(({ kind }) => !kinds.includes(kind));
+      // Clients that are connected stay: only the listening sockets are exchanged.
+      for (const { listener } of ended) await listener.stopListening();
+      return ended;
+    };
+    const before = await stop();
     try {
-      await this.listen();
-      return undefined;
+      for (const kind of kinds) await this.listen(kind);
+      return true;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      this.log.write("warning", `Failed listening anew: ${error instanceof Error ? error.message : String(error)}`);
     }
+    await stop();
+    for (const { kind, options } of before) await this.open(kind, options);
+    return false;
   }
 
   private async closeListeners(): Promise<void> {
     const listeners = this.listeners;
     this.listeners = [];
-    await Promise.all(listeners.map((listener) => listener.close()));
+    await Promise.all(listeners.map(({ listener }) => listener.close()));
   }
 
   // ---- end ------------------------------------------------------------------------------------------------------

@@ -231,8 +231,36 @@ function wireCron({ config, cron }: Server): void {
   });
 }
 
+const TLS_DIRECTIVES = [
+  "tls-cert-file",
+  "tls-key-file",
+  "tls-key-file-pass",
+  "tls-dh-params-file",
+  "tls-ca-cert-file",
+  "tls-ca-cert-dir",
+  "tls-auth-clients",
+  "tls-protocols",
+  "tls-ciphers",
+  "tls-ciphersuites",
+  "tls-prefer-server-ciphers",
+  "tls-session-caching",
+  "tls-session-cache-timeout",
+];
+
 function wireListening(server: Server): void {
-  const { config } = server;
-  config.apply("port", () => server.relisten());
-  config.apply("bind", () => server.relisten());
+  const { config, log, tls } = server;
+  const relistenTo = async (kind: "tcp" | "tls"): Promise<string | undefined> =>
+    (await server.relisten(kind)) ? undefined : "Unable to listen on this port. Check server logs.";
+  config.apply("port", () => relistenTo("tcp"));
+  config.apply("bind", async () =>
+    (await server.relisten("tcp", "tls")) ? undefined : "Failed to bind to specified addresses.",
+  );
+  const loadTls = (): string | undefined => {
+    const complaint = server.usesTls ? tls.load() : undefined;
+    if (complaint === undefined) return undefined;
+    log.write("warning", complaint);
+    return "Unable to update TLS configuration. Check server logs.";
+  };
+  config.apply("tls-port", () => loadTls() ?? relistenTo("tls"));
+  for (const name of TLS_DIRECTIVES) config.apply(name, loadTls);
 }

@@ -19,6 +19,8 @@ import type {
   ListenOptions,
   Net,
   Random,
+  TlsContext,
+  TlsSettings,
 } from "../../src/core/host.ts";
 import { rdbJob, type ToRdbJob } from "../../src/persistence/rdb-job.ts";
 import { Config } from "../../src/server/config/config.ts";
@@ -54,6 +56,10 @@ class VirtualNet implements Net {
       this.accept = undefined;
     };
     return { port: options.port ?? 0, stopListening: close, close };
+  }
+
+  secure(settings: TlsSettings): TlsContext {
+    return { settings };
   }
 }
 

@@ -222,11 +222,11 @@ test("what was set without effect is listed with its reason, without secrets", (
   const config = newConfig();
   assert.deepEqual(config.ignored(), []);
   config.readLine(["io-threads", "4"]);
-  config.readLine(["tls-key-file-pass", "secret"]);
+  config.readLine(["tls-client-key-file-pass", "secret"]);
   config.readLine(["loadmodule", "/x.so"]);
   config.readLine(["hz", "20"]);
   const ignored = config.ignored();
-  assert.deepEqual(ignored.map((entry) => entry.name).sort(), ["io-threads", "loadmodule", "tls-key-file-pass"]);
+  assert.deepEqual(ignored.map((entry) => entry.name).sort(), ["io-threads", "loadmodule", "tls-client-key-file-pass"]);
   assert.ok(!JSON.stringify(ignored).includes("secret"));
   assert.ok(ignored.every((entry) => entry.reason !== ""));
 });

@@ -324,7 +324,7 @@ export class Config {
       if (complaint !== undefined) return setFailure(name, complaint);
       staged.set(entry.name, { name, entry, value: parsed.value, previous });
     }
-    const changes = [...staged.values()].filter((change) => change.value !== change.previous);
+    const changes = [...staged.values()].filter(({ entry, value, previous }) => entry.isVolatile || value !== previous);
     for (const change of changes) this.store(change.entry.name, change.value);
     return this.applyFrom(changes, 0, 0);
   }

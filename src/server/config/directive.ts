@@ -65,6 +65,8 @@ export interface Directive {
   readonly isHidden: boolean;
   /** CONFIG SET answers LOADING while a snapshot is being loaded. */
   readonly isDeniedWhileLoading: boolean;
+  /** Names a file: CONFIG SET puts the value into effect also when it is the same, as the content may have changed. */
+  readonly isVolatile: boolean;
 }
 
 export interface DirectiveOptions {
@@ -75,6 +77,7 @@ export interface DirectiveOptions {
   sensitive?: true;
   hidden?: true;
   deniedWhileLoading?: true;
+  volatile?: true;
 }
 
 export const INT_MAX = 2147483647n;
@@ -86,9 +89,9 @@ export const PORT_MAX = 65535n;
 
 /** Why a directive has no effect yet or here. */
 export const LATER_REPLICATION = "Replication is not part of this version yet.";
+export const LATER_OUTGOING = "Outgoing connections come with replication.";
 export const LATER_CLUSTER = "Cluster mode is not part of this version yet.";
 export const LATER_AOF = "The append-only file is not part of this version yet.";
-export const LATER_TLS = "TLS is not part of this version yet; put a TLS proxy in front.";
 export const LATER_SCRIPTING = "Scripts are not part of this version yet.";
 export const NO_FORK = "Nothing is forked here, so there is no child process to place or to rank.";
 export const NO_JEMALLOC = "Memory comes from Everkey's own arena, not from jemalloc.";
@@ -122,6 +125,7 @@ export function directive(
     isSensitive: options.sensitive === true,
     isHidden: options.hidden === true,
     isDeniedWhileLoading: options.deniedWhileLoading === true,
+    isVolatile: options.volatile === true,
   };
 }
 

@@ -1,7 +1,8 @@
 /**
- * Net on Node: TCP and unix sockets.
+ * Net on Node: TCP and unix sockets, and TLS over TCP.
  *
  *      kernel ──► one read buffer for all sockets ──► handler.onData(bytes, length)
+ *      kernel ──► handshake (node-tls.ts) ──► the same buffer, decrypted ──► handler.onData
  *
  *  I1  The read buffer is shared (see direct-stream.ts), and handlers do not keep what they are given. On Windows reads
  *      are started ahead of time, so there each socket has a buffer of its own.
@@ -11,10 +12,25 @@
 import { chmodSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { NetFault } from "../../core/faults.ts";
-import type { Connection, ConnectionHandler, Listener, ListenOptions, Net } from "../../core/host.ts";
+import type {
+  Connection,
+  ConnectionHandler,
+  Listener,
+  ListenOptions,
+  Net,
+  TlsContext,
+  TlsSettings,
+} from "../../core/host.ts";
 import { DirectStream, LastView } from "./direct-stream.ts";
+import { endpoint } from "./endpoint.ts";
+import { NodeTlsContext, TlsAcceptor } from "./node-tls.ts";
+import { TlsStream } from "./tls-stream.ts";
 
 const READ_BUFFER_BYTES = 64 * 1024;
+
+type Accept = (connection: Connection) => ConnectionHandler;
+/** How a connection's socket is used. */
+type SocketKind = "tcp" | "unix" | "tls";
 
 export class NodeNet implements Net {
   private readonly readBuffer: Uint8Array;
@@ -25,16 +41,25 @@ export class NodeNet implements Net {
     this.readBuffer = new Uint8Array(READ_BUFFER_BYTES);
   }
 
-  listen(options: ListenOptions, accept: (connection: Connection) => ConnectionHandler): Promise<Listener> {
+  secure(settings: TlsSettings): TlsContext {
+    return new NodeTlsContext(settings);
+  }
+
+  listen(options: ListenOptions, accept: Accept): Promise<Listener> {
     const address = options.path ?? `${options.host ?? "*"}:${options.port}`;
     return new Promise((resolve, reject) => {
       const server = createServer({ noDelay: true, pauseOnConnect: true });
       const sockets = new Set<Socket>();
+      const acceptor =
+        options.tls === undefined
+          ? undefined
+          : new TlsAcceptor(options.tls, (socket) => this.adopt(socket, accept, "tls"));
       server.on("connection", (socket: Socket) => {
         if (socket.destroyed) return;
         sockets.add(socket);
         socket.once("close", () => sockets.delete(socket));
-        this.adopt(socket, accept, options.path !== undefined);
+        if (acceptor !== undefined) acceptor.accept(socket);
+        else this.adopt(socket, accept, options.path === undefined ? "tcp" : "unix");
       });
       // Later errors are connections that the system had no descriptor for: they are lost, the listener stays.
       server.on("error", (error) => reject(new NetFault("listen", address, error)));
@@ -50,21 +75,28 @@ export class NodeNet implements Net {
           : { path: options.path, backlog: options.backlog },
         () => {
           if (options.path !== undefined && options.pathMode) chmodSync(options.path, options.pathMode);
-          resolve(new NodeListener(server, sockets));
+          resolve(new NodeListener(server, sockets, acceptor));
         },
       );
     });
   }
 
-  /** Connects an accepted socket, which does not read yet, with the handler that `accept` gives. */
-  private adopt(socket: Socket, accept: (connection: Connection) => ConnectionHandler, isUnixSocket: boolean): void {
+  /** Connects an accepted socket with the handler that `accept` gives, before anything was read from it. */
+  private adopt(socket: Socket, accept: Accept, kind: SocketKind): void {
     const direct = DirectStream.of(socket, this.views);
-    const handler = accept(new NodeConnection(socket, direct, descriptorOf(socket), isUnixSocket));
-    if (direct === undefined) {
+    const stream = direct !== undefined && kind === "tls" ? new TlsStream(direct) : direct;
+    const connection = new NodeConnection(socket, stream, descriptorOf(socket), kind === "unix");
+    const handler = accept(connection);
+    if (stream === undefined) {
       socket.on("data", (bytes: Buffer) => handler.onData(bytes, bytes.length));
     } else {
       const buffer = process.platform === "win32" ? new Uint8Array(READ_BUFFER_BYTES) : this.readBuffer;
-      direct.readInto(buffer, (bytes, length) => handler.onData(bytes, length));
+      stream.readInto(buffer, (bytes, length) => handler.onData(bytes, length));
+    }
+    if (kind === "tls") {
+      // What is queued here is sent before our side is closed, too.
+      socket.allowHalfOpen = true;
+      socket.once("end", () => connection.end());
     }
     // A reset by the peer is one of the ways in which a connection ends: "close" follows.
     socket.on("error", () => undefined);
@@ -91,17 +123,21 @@ class NodeListener implements Listener {
   readonly port: number;
   private readonly server: Server;
   private readonly sockets: Set<Socket>;
+  private readonly acceptor: TlsAcceptor | undefined;
 
-  constructor(server: Server, sockets: Set<Socket>) {
+  constructor(server: Server, sockets: Set<Socket>, acceptor: TlsAcceptor | undefined) {
     const address = server.address();
     this.port = typeof address === "object" && address !== null ? address.port : 0;
     this.server = server;
     this.sockets = sockets;
+    this.acceptor = acceptor;
   }
 
   stopListening(): Promise<void> {
     // The port is free when `close` returns; its callback waits for connections that may stay.
     this.server.close();
+    // Nobody else knows of them.
+    this.acceptor?.abandon();
     return Promise.resolve();
   }
 
@@ -112,6 +148,8 @@ class NodeListener implements Listener {
   }
 }
 
+type SocketStream = DirectStream | TlsStream;
+
 class NodeConnection implements Connection {
   readonly remoteAddress: string;
   readonly localAddress: string;
@@ -119,10 +157,10 @@ class NodeConnection implements Connection {
   readonly isUnixSocket: boolean;
   readonly isLocal: boolean;
   private readonly socket: Socket;
-  private readonly direct: DirectStream | undefined;
+  private readonly direct: SocketStream | undefined;
   private endsWhenSent: boolean;
 
-  constructor(socket: Socket, direct: DirectStream | undefined, descriptor: number, isUnixSocket: boolean) {
+  constructor(socket: Socket, direct: SocketStream | undefined, descriptor: number, isUnixSocket: boolean) {
     this.socket = socket;
     this.direct = direct;
     this.descriptor = descriptor;
@@ -168,11 +206,4 @@ class NodeConnection implements Connection {
   setKeepAlive(enabled: boolean, intervalSeconds: number): void {
     if (!this.isUnixSocket) this.socket.setKeepAlive(enabled, intervalSeconds * 1000);
   }
-}
-
-function endpoint(address: string | undefined, port: number | undefined): string {
-  if (address === undefined) return "?:0";
-  return address.includes(":") && !address.startsWith("::ffff:")
-    ? `[${address}]:${port}`
-    : `${address.replace("::ffff:", "")}:${port}`;
 }

@@ -23,7 +23,7 @@ export function serverFields(server: Server): InfoFields {
     ["process_id", host.processId],
     ["process_supervised", config.text("supervised")],
     ["run_id", server.runId],
-    ["tcp_port", server.port],
+    ["tcp_port", server.port || server.tlsPort],
     ["server_time_usec", server.wallClock.nowUs()],
     ["uptime_in_seconds", uptimeSeconds],
     ["uptime_in_days", Math.floor(uptimeSeconds / 86_400)],
@@ -42,14 +42,13 @@ function buildId(): string {
   return Buffer.from(`everkey${EVERKEY_VERSION}`).toString("hex").padEnd(15, "0").slice(-15);
 }
 
-function listenerFields({ config, port }: Server): InfoFields {
+function listenerFields({ config, port, tlsPort }: Server): InfoFields {
   const listeners: string[] = [];
-  if (port !== 0) {
-    const addresses = config.words("bind").map((address) => `bind=${address}`);
-    listeners.push(["name=tcp", ...addresses, `port=${port}`].join(","));
-  }
+  const addresses = config.words("bind").map((address) => `bind=${address}`);
+  if (port !== 0) listeners.push(["name=tcp", ...addresses, `port=${port}`].join(","));
   const path = config.text("unixsocket");
   if (path !== "") listeners.push(`name=unix,bind=${path}`);
+  if (tlsPort !== 0) listeners.push(["name=tls", ...addresses, `port=${tlsPort}`].join(","));
   return listeners.map((text, index) => [`listener${index}`, text]);
 }
 
