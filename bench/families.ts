@@ -101,7 +101,8 @@ export const DATASETS: Readonly<Record<DatasetName, Dataset>> = {
   oneSet: one((index) => ["SADD", "large", `member:${digits(index)}`]),
   oneSortedSet: one((index) => ["ZADD", "large", `${(index * 7919) % 1_000_003}`, `member:${digits(index)}`]),
   oneList: one((index) => ["RPUSH", "large", `item:${digits(index)}`]),
-  places: one((index) => ["GEOADD", "large", `${(index % 360) - 180}.5`, `${(index % 170) - 85}.25`, `place:${index}`]),
+  // 359 and 169 have no common divisor: 60 671 places, evenly over the earth, before the first one comes again.
+  places: one((index) => ["GEOADD", "large", `${(index % 359) - 179}.5`, `${(index % 169) - 84}.25`, `place:${index}`]),
   none: { keys: (keyCount) => keyCount, make: undefined },
 };
 
