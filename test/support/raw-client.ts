@@ -8,6 +8,7 @@
  *  I2  When the connection ends, every waiting call gets undefined: a missing reply is a result too.
  */
 import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { plainReply, ReplyFramer } from "./reply.ts";
 
 export type Argument = Buffer | string | number;
@@ -32,6 +33,8 @@ export interface RawTarget {
   readonly host?: string;
   /** Path of a unix socket, instead of host and port. */
   readonly path?: string;
+  /** Encrypts, with these certificates. */
+  readonly tls?: ConnectionOptions;
 }
 
 export class RawClient {
@@ -56,13 +59,16 @@ export class RawClient {
   /** Connects; rejects with the system's error when nobody listens. */
   static connect(target: RawTarget | number): Promise<RawClient> {
     const options = typeof target === "number" ? { port: target } : target;
+    const address = { port: options.port ?? 0, host: options.host ?? "127.0.0.1" };
     return new Promise((resolve, reject) => {
       const socket =
-        options.path === undefined
-          ? connect({ port: options.port!, host: options.host ?? "127.0.0.1", noDelay: true })
-          : connect({ path: options.path });
+        options.tls !== undefined
+          ? connectTls({ ...address, ...options.tls })
+          : options.path === undefined
+            ? connect({ ...address, noDelay: true })
+            : connect({ path: options.path });
       socket.once("error", reject);
-      socket.once("connect", () => {
+      socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
         socket.off("error", reject);
         resolve(new RawClient(socket));
       });
