@@ -198,6 +198,8 @@ export interface Host {
   heapBytes(): { readonly used: number; readonly reserved: number };
   /** Processor time that the process has used so far. */
   cpuSeconds(): CpuSeconds;
+  /** The Lua 5.1 machine that scripts run in, as WebAssembly. */
+  luaModule(): Uint8Array;
   /** Stops everything in this process for `delayMs` (DEBUG SLEEP). */
   block(delayMs: number): void;
 }

@@ -109,6 +109,8 @@ export class Snapshots {
   lastLoad: LoadResult | undefined;
   /** Called when a background save has ended, well or not. */
   onEnd: (() => void) | undefined;
+  /** Takes the code of a function library that a file holds; returns what is wrong with it. */
+  onFunction: ((code: Uint8Array, mayReplace: boolean) => string | undefined) | undefined;
 
   private readonly keyspace: Keyspace;
   private readonly services: SnapshotServices;
@@ -129,6 +131,7 @@ export class Snapshots {
     this.loading = undefined;
     this.lastLoad = undefined;
     this.onEnd = undefined;
+    this.onFunction = undefined;
     this.running = undefined;
     this.lastTryMs = 0;
     this.givenUpCount = 0;
@@ -452,6 +455,9 @@ export class Snapshots {
       totalBytes: status.bytes,
       verifyChecksum,
       mayReplace,
+      ...(this.onFunction === undefined
+        ? {}
+        : { onFunction: (code: Uint8Array) => this.onFunction!(code, mayReplace) }),
       onAuxiliary: (name, value) => this.logAuxiliary(name, value),
     });
     let reportedShare = 0;

@@ -83,7 +83,7 @@ export class Cron {
     memory.notePeak();
     session.cron();
     this.server.rates.sample(host.clock.monotonicMs(), this.server.dispatcher.statistics);
-    if (!this.server.isCronPaused) snapshots.checkSavePoints();
+    if (!this.server.isCronPaused && !this.isScriptBusy()) snapshots.checkSavePoints();
     this.server.updateMisconfiguration();
     this.budgetMs = this.tickMs * this.workShare();
     if (keyspace.pendingReclaims() > 0 || !this.server.isCronPaused) this.planSlice();
@@ -101,6 +101,10 @@ export class Cron {
     return Math.max(WORK_SHARE, (1 - busyMs / passedMs) * IDLE_SHARE);
   }
 
+  private isScriptBusy(): boolean {
+    return this.server.session.gates.busy !== undefined;
+  }
+
   private setTime(): void {
     const { keyspace, host } = this.server;
     keyspace.nowMs = host.clock.nowMs();
@@ -112,7 +116,8 @@ export class Cron {
     this.hasSlice = true;
     this.server.host.clock.soon(() => {
       this.hasSlice = false;
-      if (this.isStopped) return;
+      // A script that has given way sees no time pass, and nobody touches its keys.
+      if (this.isStopped || this.isScriptBusy()) return;
       this.setTime();
       if (this.slice()) this.planSlice();
     });

@@ -130,8 +130,13 @@ export class Server {
     this.slowLog = new SlowLog();
     this.snapshots = this.makeSnapshots();
     this.snapshots.onEnd = () => this.updateMisconfiguration();
+    this.snapshots.onFunction = (code, mayReplace) => {
+      const outcome = this.session.functions.load(code, mayReplace);
+      return typeof outcome === "string" ? outcome : undefined;
+    };
     this.session = new Session({
       clock: host.clock,
+      luaModule: () => host.luaModule(),
       identity: { version: REDIS_VERSION, mode: "standalone", role: () => "master" },
       log: (level, text) => {
         if (log.isWanted(level)) log.write(level, text());
@@ -192,6 +197,7 @@ export class Server {
           ["used-mem", String(this.memory.usedBytes())],
           ["aof-base", "0"],
         ] as const,
+        functions: this.session.functions.all().map((library) => library.code),
         access: this.eviction.policy.endsWith("-lfu")
           ? ("frequency" as const)
           : this.eviction.policy.endsWith("-lru")

@@ -40,6 +40,9 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
   config.followBoolean("protected-mode", (isProtected) => {
     limits.isProtected = isProtected;
   });
+  config.followInteger("busy-reply-threshold", (milliseconds) => {
+    session.scripting.busyThresholdMs = milliseconds;
+  });
   config.followText("notify-keyspace-events", (letters) => session.setKeyspaceEvents(letters));
   config.followInteger("tracking-table-max-keys", (count) => {
     session.tracking.keysMax = count;

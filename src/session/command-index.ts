@@ -26,6 +26,7 @@ export const FLAG_SKIP_SLOWLOG = 1024;
 export const FLAG_MAY_REPLICATE = 2048;
 export const FLAG_BLOCKING = 4096;
 export const FLAG_NO_MULTI = 8192;
+export const FLAG_NOSCRIPT = 16384;
 
 const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
   write: FLAG_WRITE,
@@ -42,6 +43,7 @@ const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
   may_replicate: FLAG_MAY_REPLICATE,
   blocking: FLAG_BLOCKING,
   no_multi: FLAG_NO_MULTI,
+  noscript: FLAG_NOSCRIPT,
 };
 
 /** Executed at once between MULTI and EXEC, not queued. */
@@ -99,8 +101,8 @@ export class Command {
   readonly isShownFirst: boolean;
   /** Counts all commands and subcommands of a server from 0; set when the server's index is made. */
   id: number;
-  readonly channels: ChannelUse;
   readonly keyRules: KeyRules;
+  readonly channels: ChannelUse;
   /** How long its calls took; undefined until the first one. */
   histogram: LatencyHistogram | undefined;
   calls: number;

@@ -23,6 +23,7 @@ import type { Client } from "./client.ts";
 import {
   type Command,
   type CommandIndex,
+  FLAG_ALLOW_BUSY,
   FLAG_DENYOOM,
   FLAG_LOADING,
   FLAG_NO_AUTH,
@@ -86,6 +87,9 @@ export class Dispatcher {
   private runCommand: Command | undefined;
   private runCalls: number;
   private runStartMs: number;
+  /** The run that a script belongs to, put aside while the script runs commands. */
+  private scriptCommand: Command | undefined;
+  private scriptStartMs: number;
   /** Monotonic ms at which the wall clock was read last. */
   private wallReadMs: number;
 
@@ -119,6 +123,8 @@ export class Dispatcher {
     this.runCommand = undefined;
     this.runCalls = 0;
     this.runStartMs = 0;
+    this.scriptCommand = undefined;
+    this.scriptStartMs = 0;
     this.wallReadMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -256,7 +262,7 @@ export class Dispatcher {
   private follow(client: Client): void {
     this.hasFollowUps = false;
     this.hooks.appendMail(client, this.reply);
-    if (!this.hooks.hasDueWaiters()) return;
+    if (!this.hooks.hasDueWaiters() || this.gates.busy !== undefined) return;
     this.closeRun(client);
     // The hashes that were prepared belong to this client's bytes.
     this.context.keyspace.forgetWarm();
@@ -269,7 +275,7 @@ export class Dispatcher {
   /** Serves whoever waits for keys that have come from elsewhere than a command: time, the end of a pause. */
   serveWaiters(): void {
     // Inside a turn it is done when the command has ended.
-    if (this.turnClient !== undefined || !this.hooks.hasDueWaiters()) return;
+    if (this.turnClient !== undefined || this.gates.busy !== undefined || !this.hooks.hasDueWaiters()) return;
     this.readClock();
     this.hooks.serveWaiters();
     this.hasFollowUps = false;
@@ -485,6 +491,9 @@ export class Dispatcher {
     if (gates.isLoading && (flags & FLAG_LOADING) === 0) {
       return this.refuse(client, command, LOADING.text);
     }
+    if (gates.busy !== undefined && (flags & FLAG_ALLOW_BUSY) === 0) {
+      return this.refuse(client, command, gates.busy.text);
+    }
     if (gates.pausedUntilMs !== 0 && gates.isPaused(client, flags, this.context.monotonicMs)) {
       this.suspendForPause(client, command);
       return false;
@@ -498,6 +507,8 @@ export class Dispatcher {
   }
 
   private makeRoom(client: Client, makeRoom: () => boolean): boolean {
+    // A script that has given way is not done: no key may go.
+    if (this.gates.busy !== undefined) return true;
     const hasRoom = makeRoom();
     if (this.hasFollowUps) {
       // What the client hears of evicted keys must come before what it reads now.
@@ -627,6 +638,47 @@ export class Dispatcher {
     this.runCommand = outerCommand;
     this.runCalls = outerCommand === undefined ? 0 : 1;
     this.runStartMs = outerStartMs;
+  }
+
+  // ---- scripts -------------------------------------------------------------------------------------------------------
+
+  /** From now on `runInScript` runs commands inside of the one in execution, whose own time goes on meanwhile. */
+  beginScript(): void {
+    this.scriptCommand = this.runCommand;
+    this.scriptStartMs = this.runStartMs;
+    this.runCommand = undefined;
+    this.runCalls = 0;
+  }
+
+  endScript(client: Client): void {
+    this.closeRun(client);
+    this.runCommand = this.scriptCommand;
+    this.runCalls = this.scriptCommand === undefined ? 0 : 1;
+    this.runStartMs = this.scriptStartMs;
+    // What the script's commands did wrong has been counted for them.
+    this.errorsSeen = this.reply.errorCount;
+  }
+
+  /** Runs the request that is loaded as a command of `client`'s script. hot path */
+  runInScript(client: Client, command: Command, requestBytes: number): void {
+    this.run(client, command, requestBytes);
+    const monitors = this.monitors;
+    if (monitors !== undefined && command.isShown) {
+      monitors.send(client, monitors.describe(command, this.context.request), true);
+    }
+  }
+
+  /**
+   * Goes on with a script that gave way to others; `step` returns what writes its reply when it has ended. Then the
+   * client's wait is over.
+   */
+  proceedScript(client: Client, step: () => ((reply: ReplyWriter) => void) | undefined): void {
+    const startMs = this.beginTurn(client);
+    const write = step();
+    this.endTurn(client, startMs);
+    if (write === undefined) return;
+    if (client.isClosing) this.serveWaiters();
+    else this.resume(client, write);
   }
 
   private timesEach(): boolean {

@@ -10,6 +10,7 @@ import type { Request } from "../protocol/request.ts";
 import type { Client } from "./client.ts";
 import {
   type Command,
+  FLAG_ALLOW_BUSY,
   FLAG_DENYOOM,
   FLAG_LOADING,
   FLAG_MAY_REPLICATE,
@@ -21,7 +22,7 @@ import type { Transaction } from "./transaction.ts";
 /** A queue that holds one command with such a flag makes EXEC a command with it; ... */
 const FLAGS_OF_ANY = FLAG_WRITE | FLAG_DENYOOM | FLAG_MAY_REPLICATE;
 /** ... one that holds a command without such a flag takes it from EXEC. */
-const FLAGS_OF_ALL = FLAG_LOADING | FLAG_STALE;
+const FLAGS_OF_ALL = FLAG_LOADING | FLAG_STALE | FLAG_ALLOW_BUSY;
 export const NOT_IN_MULTI = new ReplyError("ERR Command not allowed inside a transaction");
 
 /** What higher ranks decide about requests; they change the fields, the dispatcher reads them. */
@@ -29,6 +30,8 @@ export class Gates {
   /** A password is needed before anything else. */
   requiresAuthentication = false;
   isLoading = false;
+  /** Set while a script takes so long that it gives way to others now and then: they get this, but for a few commands. */
+  busy: ReplyError | undefined = undefined;
   /** Set while writes are refused because the last snapshot failed. */
   misconfiguration: ReplyError | undefined = undefined;
   /** Frees memory when the limit is passed; returns false when it could not free enough. */

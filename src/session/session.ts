@@ -35,6 +35,10 @@ import { Mail } from "./mail.ts";
 import { Monitors } from "./monitors.ts";
 import { Pause } from "./pause.ts";
 import { PubSub } from "./pubsub.ts";
+import { Functions } from "./scripting/function-commands.ts";
+import { Libraries } from "./scripting/libraries.ts";
+import { Scripts } from "./scripting/script-commands.ts";
+import { Scripting } from "./scripting/scripting.ts";
 import { clientOf, type ServerIdentity, type SessionServices } from "./services.ts";
 import type { SessionStatistics } from "./statistics.ts";
 import { Tracking } from "./tracking.ts";
@@ -47,6 +51,8 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly identity: ServerIdentity;
   readonly log: SessionLog;
+  /** The Lua machine's WebAssembly bytes, asked for when the first script runs. */
+  readonly luaModule?: () => Uint8Array;
   /** Microseconds since 1970, for MONITOR; without it whole milliseconds of the clock. */
   readonly nowUs?: () => number;
 }
@@ -70,6 +76,9 @@ export class Session implements DispatchHooks, SessionServices {
   readonly limits: Limits;
   readonly transactions: Transactions;
   readonly identity: ServerIdentity;
+  readonly scripting: Scripting;
+  readonly scripts: Scripts;
+  readonly functions: Libraries;
   /** Told of slow commands: SLOWLOG and LATENCY. */
   onSlowCommand: ((command: Command, request: Request, client: Client, microseconds: number) => void) | undefined;
 
@@ -89,6 +98,14 @@ export class Session implements DispatchHooks, SessionServices {
     this.gates = new Gates();
     this.transactions = new Transactions();
     this.identity = options.identity;
+    this.scripting = new Scripting({
+      clock: options.clock,
+      version: options.identity.version,
+      luaModule: options.luaModule ?? noLua,
+      log: (level, text) => options.log(level, () => text),
+    });
+    this.scripts = new Scripts(this.scripting);
+    this.functions = new Libraries(this.scripting);
     this.onSlowCommand = undefined;
     this.log = options.log;
     this.nowUs = options.nowUs ?? (() => options.clock.nowMs() * 1000);
@@ -119,6 +136,8 @@ export class Session implements DispatchHooks, SessionServices {
       ...pubsubCommands(this),
       ...this.transactions.commands(),
       ...Monitors.commands(() => this.monitors),
+      ...this.scripts.commands(),
+      ...new Functions(this.scripting, this.functions).commands(),
       ...aclCommands(this),
     };
   }
@@ -130,6 +149,7 @@ export class Session implements DispatchHooks, SessionServices {
     context.keyspace.onRemoval = (database, record, reason) => context.removed(database, record, reason);
     this.makeParts(dispatcher);
     this.transactions.attach(dispatcher);
+    this.scripting.attach(dispatcher);
   }
 
   private makeParts(dispatcher: Dispatcher): void {
@@ -281,12 +301,7 @@ export class Session implements DispatchHooks, SessionServices {
     }
     dispatcher.statistics.connections++;
     if (this.limits.keepAliveSeconds > 0) connection.setKeepAlive(true, this.limits.keepAliveSeconds);
-    const client = this.clients.add(
-      connection,
-      this.clock.nowMs(),
-      this.clock.monotonicMs(),
-      this.acl.defaultUser,
-    );
+    const client = this.clients.add(connection, this.clock.nowMs(), this.clock.monotonicMs(), this.acl.defaultUser);
     client.isAuthenticated = !this.acl.requiresAuthentication();
     this.log("verbose", () => `Accepted ${connection.remoteAddress}`);
     return new ClientHandler(this, dispatcher, client);
@@ -438,6 +453,11 @@ export class Session implements DispatchHooks, SessionServices {
   private line(client: Client): string {
     return clientLine(client, this.clock.nowMs(), this.clock.monotonicMs(), -1);
   }
+}
+
+/** Where nobody has said how the Lua machine is found. */
+function noLua(): Uint8Array {
+  throw new RangeError("there is no Lua machine here");
 }
 
 /** A byte as the log shows it. */

@@ -25,6 +25,7 @@ import type {
 import { rdbJob, type ToRdbJob } from "../../src/persistence/rdb-job.ts";
 import { Config } from "../../src/server/config/config.ts";
 import { readConfiguration } from "../../src/server/config/parser.ts";
+import { readLuaModule } from "../../src/server/host/lua-module.ts";
 import { Log } from "../../src/server/log.ts";
 import { Server } from "../../src/server/server.ts";
 import { FakeConnection, FakePeer, VirtualClock } from "../../src/session/testing.ts";
@@ -134,6 +135,10 @@ export class VirtualHost implements Host {
   }
 
   block(): void {}
+
+  luaModule(): Uint8Array {
+    return readLuaModule();
+  }
 
   /** Lets everything that is under way come to its end, without time passing. */
   async settle<Result>(promise: Promise<Result>): Promise<Result> {

@@ -16,7 +16,14 @@ import { NO_EXPIRY } from "../../store/keyspace/keyspace.ts";
 import { TYPE_STRING } from "../formats/rdb-constants.ts";
 import { RdbFault } from "../formats/rdb-fault.ts";
 import { type ByteSource, latin1 } from "../formats/rdb-input.ts";
-import { RdbReader, RECORD_AUX, RECORD_END, RECORD_KEY, RECORD_RESIZE } from "../formats/rdb-reader.ts";
+import {
+  RdbReader,
+  RECORD_AUX,
+  RECORD_END,
+  RECORD_FUNCTION,
+  RECORD_KEY,
+  RECORD_RESIZE,
+} from "../formats/rdb-reader.ts";
 import { ValueBuilder } from "./value-builder.ts";
 
 /** Keys between two looks at the clock. */
@@ -27,6 +34,11 @@ export interface LoadOptions {
   readonly verifyChecksum: boolean;
   /** Replaces a key that is there instead of refusing the file (DEBUG RELOAD NOFLUSH MERGE). */
   readonly mayReplace: boolean;
+  /**
+   * Called with the code of each function library, which may be kept; returns what is wrong with it. Without it such a
+   * file is refused.
+   */
+  readonly onFunction?: (code: Uint8Array) => string | undefined;
   /** Called with each auxiliary field. */
   readonly onAuxiliary?: (name: string, value: string) => void;
 }
@@ -72,16 +84,27 @@ export class SnapshotLoader {
         else if (kind === RECORD_END) return true;
         else if (kind === RECORD_AUX) this.options.onAuxiliary?.(reader.auxName, reader.auxValue);
         else if (kind === RECORD_RESIZE) this.makeRoom();
+        else if (kind === RECORD_FUNCTION) this.loadFunction();
         else {
           throw new RdbFault(
             reader.offset(),
             "record",
-            "the file holds a function library or module data, which this version cannot hold; nothing was changed",
+            "the file holds module data, which this version cannot hold; nothing was changed",
           );
         }
       }
       if (isOver()) return false;
     }
+  }
+
+  private loadFunction(): void {
+    const { reader, options } = this;
+    if (options.onFunction === undefined) {
+      throw new RdbFault(reader.offset(), "function library", "a function library cannot be held here");
+    }
+    const code = reader.stringBytes.slice(reader.stringStart, reader.stringStart + reader.stringLength);
+    const complaint = options.onFunction(code);
+    if (complaint !== undefined) throw new RdbFault(reader.offset(), "function library", complaint);
   }
 
   private loadKey(): void {

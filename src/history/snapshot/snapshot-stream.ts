@@ -36,6 +36,8 @@ const CHAINS_PER_CHECK = 8;
 export interface SnapshotOptions {
   /** Auxiliary fields for the head of the file. */
   readonly auxiliary: readonly (readonly [name: string, value: string])[];
+  /** The code of each function library. */
+  readonly functions?: readonly Uint8Array[];
   /** Whether the access clock is written: as idle time, as frequency, or not at all. */
   readonly access: "idle" | "frequency" | "none";
 }
@@ -131,6 +133,7 @@ export class SnapshotStream implements ValueView, SnapshotOutput {
     this.id = keyspace.openSnapshot((table, home) => this.capture(table, home));
     encoder.header();
     for (const [name, value] of options.auxiliary) encoder.aux(name, value);
+    for (const code of options.functions ?? []) encoder.functionLibrary(code, 0, code.length);
   }
 
   /**

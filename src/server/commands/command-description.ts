@@ -30,7 +30,6 @@ const SHOWN_FLAGS: readonly CommandFlag[] = [
   "asking",
   "fast",
   "no_auth",
-  "may_replicate",
   "no_mandatory_keys",
   "no_async_loading",
   "no_multi",

@@ -50,6 +50,7 @@ export function reload(server: Server, context: CommandContext): void {
     if (flushes) {
       context.keysFlushed();
       keyspace.flushAll();
+      server.session.functions.flush();
     }
     snapshots.loadNow(merges);
   } catch (error) {

@@ -146,8 +146,8 @@ function statistics(server: Server, { reply }: CommandContext): void {
   integer("clients.normal", server.session.clients.memoryBytes);
   integer("cluster.links", 0);
   integer("aof.buffer", 0);
-  integer("lua.caches", 0);
-  integer("functions.caches", 0);
+  integer("lua.caches", server.session.scripts.memoryBytes);
+  integer("functions.caches", server.session.functions.memoryBytes);
   for (const database of databases) {
     reply.bulkText(`db.${database.index}`);
     reply.map(3);

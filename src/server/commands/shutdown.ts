@@ -46,6 +46,9 @@ function shutdown(server: Server, context: CommandContext): void {
     // A shutdown waits for nothing here (there are no replicas): it is over before it could be given up.
     return reply.error(NO_SHUTDOWN);
   }
+  const busy = server.session.gates.busy;
+  // What a script that has given way has done so far must not be saved.
+  if (busy !== undefined && saving !== "never") return reply.error(busy);
   if (!server.shutdown.prepare({ saving, isForced })) return reply.error(SHUTDOWN_FAILED);
   // No reply: the closed connection is the answer. What follows in the same read must not be served any more.
   context.suspend({ kind: "shutdown", timeoutAtMs: 0, onTimeout: () => undefined });

@@ -12,10 +12,10 @@ import {
   LATER_CLUSTER,
   LATER_OUTGOING,
   LATER_REPLICATION,
-  LATER_SCRIPTING,
   LONG_MAX,
   lines,
   memory,
+  NEVER_DEPRECATED,
   NO_AFFINITY,
   NO_FORK,
   NO_MODULES,
@@ -237,11 +237,10 @@ export const SERVER_DIRECTIVES: readonly Directive[] = [
   // ---- scripts ----
   integer("busy-reply-threshold", 5000, 0, LONG_MAX, "Milliseconds after which a script's clients get BUSY.", {
     alias: "lua-time-limit",
-    effect: LATER_SCRIPTING,
   }),
   boolean("lua-enable-deprecated-api", "no", "Gives scripts the functions that were withdrawn.", {
     immutable: true,
     hidden: true,
-    effect: LATER_SCRIPTING,
+    effect: NEVER_DEPRECATED,
   }),
 ];

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { machine, release, totalmem, type } from "node:os";
 import type { CpuSeconds, Host } from "../../core/host.ts";
+import { readLuaModule } from "./lua-module.ts";
 import { NodeBackground } from "./node-background.ts";
 import { NodeClock } from "./node-clock.ts";
 import { NodeDisk } from "./node-disk.ts";
@@ -27,6 +28,7 @@ export function nodeHost(): Host {
     heapBytes,
     cpuSeconds,
     block,
+    luaModule: readLuaModule,
   };
 }
 

@@ -60,6 +60,29 @@ export function tableBytesOf({ keyspace }: Server, table: number): number {
   return keyspace.tables.statistics(table).bytes;
 }
 
+/** What the Lua machines and the sources of scripts and functions take. */
+function scriptFields({ session }: Server): InfoFields {
+  const { scripting, scripts, functions } = session;
+  const evalBytes = scripting.memoryBytes("script");
+  const functionBytes = scripting.memoryBytes("function");
+  const sourceBytes = scripts.memoryBytes + functions.memoryBytes;
+  return [
+    ["used_memory_lua", evalBytes],
+    ["used_memory_vm_eval", evalBytes],
+    ["used_memory_lua_human", humanBytes(evalBytes)],
+    ["used_memory_scripts_eval", scripts.memoryBytes],
+    ["number_of_cached_scripts", scripts.count],
+    ["number_of_functions", functions.functionCount],
+    ["number_of_libraries", functions.all().length],
+    ["used_memory_vm_functions", functionBytes],
+    ["used_memory_vm_total", evalBytes + functionBytes],
+    ["used_memory_vm_total_human", humanBytes(evalBytes + functionBytes)],
+    ["used_memory_functions", functions.memoryBytes],
+    ["used_memory_scripts", sourceBytes],
+    ["used_memory_scripts_human", humanBytes(sourceBytes)],
+  ];
+}
+
 export function memoryFields(server: Server): InfoFields {
   const figures = memoryFigures(server);
   const { usedBytes, peakBytes, allocatedBytes, activeBytes, touchedBytes, residentBytes } = figures;
@@ -81,19 +104,7 @@ export function memoryFields(server: Server): InfoFields {
     ["allocator_resident", touchedBytes],
     ["total_system_memory", server.host.system.memoryBytes],
     ["total_system_memory_human", humanBytes(server.host.system.memoryBytes)],
-    ["used_memory_lua", 0],
-    ["used_memory_vm_eval", 0],
-    ["used_memory_lua_human", humanBytes(0)],
-    ["used_memory_scripts_eval", 0],
-    ["number_of_cached_scripts", 0],
-    ["number_of_functions", 0],
-    ["number_of_libraries", 0],
-    ["used_memory_vm_functions", 0],
-    ["used_memory_vm_total", 0],
-    ["used_memory_vm_total_human", humanBytes(0)],
-    ["used_memory_functions", 0],
-    ["used_memory_scripts", 0],
-    ["used_memory_scripts_human", humanBytes(0)],
+    ...scriptFields(server),
     ["maxmemory", limitBytes],
     ["maxmemory_human", humanBytes(limitBytes)],
     ["maxmemory_policy", server.eviction.policy],
