@@ -45,8 +45,9 @@ export interface KeyRules {
   readonly hasKeys: boolean;
   readonly specs: readonly { readonly spec: KeySpec; readonly flags: number }[];
   readonly finder: "set" | "sort" | "first" | "bitfield" | undefined;
-  /** True when the arguments of the request may be fewer than a specification expects. */
-  readonly isVariadic: boolean;
+  /** The place and flags of the key of a command that has one, always in the same place; 0 for the others. */
+  readonly onlyKey: number;
+  readonly onlyFlags: number;
 }
 
 export function keyRulesOf(name: string, spec: CommandSpec): KeyRules {
@@ -58,7 +59,13 @@ export function keyRulesOf(name: string, spec: CommandSpec): KeyRules {
   else if (name === "SORT") finder = "sort";
   else if (name === "SORT_RO") finder = "first";
   else if (name === "BITFIELD") finder = "bitfield";
-  return { hasKeys: specs.length > 0, specs, finder, isVariadic: spec.arity < 0 };
+  const only = specs.length === 1 && finder === undefined ? specs[0]! : undefined;
+  let onlyKey = 0;
+  if (only !== undefined) {
+    const { begin, find } = only.spec;
+    if ("index" in begin && "lastKey" in find && find.lastKey === 0) onlyKey = begin.index;
+  }
+  return { hasKeys: specs.length > 0, specs, finder, onlyKey, onlyFlags: only?.flags ?? 0 };
 }
 
 function flagBits(flags: readonly KeyFlag[]): number {
@@ -83,6 +90,14 @@ export class KeyFinder {
    */
   find(rules: KeyRules, request: Request, start: number): boolean {
     this.count = 0;
+    const { onlyKey } = rules;
+    if (onlyKey !== 0) {
+      if (start + onlyKey >= request.count) return true;
+      this.positions[0] = start + onlyKey;
+      this.flags[0] = rules.onlyFlags;
+      this.count = 1;
+      return true;
+    }
     if (rules.finder !== undefined) {
       if (rules.finder === "set") this.findOfSet(request, start);
       else if (rules.finder === "sort") this.findOfSort(request, start);

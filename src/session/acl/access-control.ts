@@ -238,6 +238,13 @@ export class AccessControl {
     return `ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: ${reason}`;
   }
 
+  /** As `refusal`, for a command that a script of the client calls: the whole error text, code first. */
+  scriptRefusal(client: Client, command: Command, request: Request): string | undefined {
+    if (client.user.isUnlimited) return undefined;
+    const text = this.refusal(client, command, request, "lua");
+    return text === undefined ? undefined : `ERR ACL failure in script: ${text}`;
+  }
+
   /** Whether the client might run `command`; nothing is written down: redis.acl_check_cmd. */
   mayRun(client: Client, command: Command, request: Request): boolean {
     return client.user.isUnlimited || client.user.check(command, request, 0) === ALLOWED;
