@@ -150,6 +150,8 @@ export class Session implements DispatchHooks, SessionServices {
     this.makeParts(dispatcher);
     this.transactions.attach(dispatcher);
     this.scripting.attach(dispatcher);
+    this.scripting.refusal = (client, command) => this.acl.scriptRefusal(client, command, context.request);
+    this.scripting.mayRun = (client, command) => this.acl.mayRun(client, command, context.request);
   }
 
   private makeParts(dispatcher: Dispatcher): void {

@@ -124,6 +124,8 @@ export class Scripting {
   busyThresholdMs: number;
   /** What access lists say about a command of a script: undefined when it may run, else the error. */
   refusal: ((client: Client, command: Command) => string | undefined) | undefined;
+  /** The same as a question: redis.acl_check_cmd. */
+  mayRun: ((client: Client, command: Command) => boolean) | undefined;
   current: ScriptRun | undefined;
   /** Set while a library is being loaded. */
   deadlineMs: number;
@@ -143,6 +145,7 @@ export class Scripting {
     this.options = options;
     this.busyThresholdMs = 5000;
     this.refusal = undefined;
+    this.mayRun = undefined;
     this.current = undefined;
     this.deadlineMs = 0;
     this.module = undefined;
@@ -612,7 +615,7 @@ export class Scripting {
     if (command === undefined) {
       return this.refuse(made, state, false, "ERR Invalid command passed to redis.acl_check_cmd()");
     }
-    const isAllowed = this.refusal === undefined || this.refusal(run.client, command) === undefined;
+    const isAllowed = this.mayRun === undefined || this.mayRun(run.client, command);
     made.machine.lua.lua_pushboolean(state, isAllowed ? 1 : 0);
     return 1;
   }
