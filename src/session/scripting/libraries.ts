@@ -164,7 +164,8 @@ export class Libraries {
         this.functions = functions;
         // Callbacks of what was replaced are gone: they are made again when they are called.
         for (const library of libraries.values()) library.machine = undefined;
-        return outcome;
+        // As Redis has it, RESTORE names the library without quotes.
+        return outcome.replace(/^ERR Library '(\w+)' already exists$/, "ERR Library $1 already exists");
       }
       restored.add(name);
     }
