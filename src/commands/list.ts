@@ -69,7 +69,7 @@ function push(context: CommandContext, isHead: boolean, makesList: boolean): voi
   const { input, offset, length, count } = request;
   const { lists } = keyspace;
   let has = 0;
-  if (record !== 0 && count === 3) has = lists.pushOne(record, isHead, input, offset[2]!, length[2]!);
+  if (record !== 0 && count === 3) has = lists.pushOne(context.database, record, isHead, input, offset[2]!, length[2]!);
   if (has === 0) {
     const { database } = context;
     has = lists.length(lists.push(database, record, isHead, input, offset, length, 2, count, offset[1]!, length[1]!));

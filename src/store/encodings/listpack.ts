@@ -17,6 +17,7 @@
  * Source: the format's public description; blobs written by real servers.
  */
 
+import { copyBytes } from "../../core/bytes.ts";
 import { parseInt64, readBigInt64, readInt32, readUint16, readUint32, writeInt64Digits } from "../../core/numbers.ts";
 import type { ValueView } from "../keyspace/record.ts";
 
@@ -85,8 +86,7 @@ export class Listpack implements ValueView {
         made[data++] = (length >>> 16) & 255;
         made[data++] = length >>> 24;
       }
-      if (length < 32) for (let index = 0; index < length; index++) made[data + index] = source[start + index]!;
-      else made.set(source.subarray(start, start + length), data);
+      copyBytes(source, start, length, made, data);
       size = data - at + length;
     }
     this.madeLength = writeBacklength(made, at + size, size);
@@ -170,17 +170,31 @@ export class Listpack implements ValueView {
   find(blob: Uint8Array, at: number, skip: number): number {
     const { made, madeLength } = this;
     const first = made[0]!;
-    while (blob[at] !== END) {
-      const next = nextEntry(blob, at);
-      if (blob[at] === first && next - at === madeLength) {
-        let index = 1;
-        while (index < madeLength && blob[at + index] === made[index]) index++;
-        if (index === madeLength) return at;
+    // The byte before the backlength: elements that are alike (`field:1`, `field:2`) mostly differ at their end.
+    const lastAt = madeLength - 2;
+    const last = made[lastAt]!;
+    for (;;) {
+      const head = blob[at]!;
+      if (head === END) return -1;
+      // The first byte of a short entry says how long it is.
+      if (
+        head === first &&
+        (head < 0xc0 || nextEntry(blob, at) - at === madeLength) &&
+        blob[at + lastAt] === last &&
+        this.isMadeAt(blob, at)
+      ) {
+        return at;
       }
-      at = next;
+      at = nextEntry(blob, at);
       for (let passed = 0; passed < skip; passed++) at = nextEntry(blob, at);
     }
-    return -1;
+  }
+
+  private isMadeAt(blob: Uint8Array, at: number): boolean {
+    const { made, madeLength } = this;
+    let index = 1;
+    while (index < madeLength && blob[at + index] === made[index]) index++;
+    return index === madeLength;
   }
 }
 
@@ -391,9 +405,4 @@ function writeLongNumber(target: Uint8Array, at: number, source: Uint8Array, sta
     rest >>= 8n;
   }
   return 9;
-}
-
-function copyBytes(source: Uint8Array, start: number, length: number, target: Uint8Array, at: number): void {
-  if (length < 32) for (let index = 0; index < length; index++) target[at + index] = source[start + index]!;
-  else target.set(source.subarray(start, start + length), at);
 }

@@ -16,6 +16,7 @@
  * The node is apart from its cell, so that a listpack of exactly 8 KiB fits two frames, and growing changes no links.
  */
 
+import { copyBytes, moveBytes } from "../../core/bytes.ts";
 import { Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import type { ValueView } from "../keyspace/record.ts";
 import type { HashTable } from "./hash-table.ts";
@@ -358,16 +359,4 @@ export function writeHead(target: Uint8Array, at: number, totalBytes: number, en
 export function frameListpack(target: Uint8Array, at: number, totalBytes: number, entries: number): void {
   writeHead(target, at, totalBytes, entries);
   target[at + totalBytes - 1] = END;
-}
-
-/** Copies within one segment; a few bytes (a head, an end mark) by a loop. */
-function moveBytes(bytes: Uint8Array, to: number, from: number, length: number): void {
-  if (length > 16) bytes.copyWithin(to, from, from + length);
-  else if (to < from) for (let index = 0; index < length; index++) bytes[to + index] = bytes[from + index]!;
-  else for (let index = length - 1; index >= 0; index--) bytes[to + index] = bytes[from + index]!;
-}
-
-export function copyBytes(source: Uint8Array, start: number, length: number, target: Uint8Array, at: number): void {
-  if (length < 32) for (let index = 0; index < length; index++) target[at + index] = source[start + index]!;
-  else target.set(source.subarray(start, start + length), at);
 }

@@ -15,6 +15,7 @@
  * Source: Redis's description of quicklists; splitting and joining as in B-trees' leaves.
  */
 
+import { copyBytes } from "../../core/bytes.ts";
 import { type Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import type { HashTable } from "./hash-table.ts";
 import {
@@ -30,7 +31,6 @@ import {
 import {
   BYTES,
   CELL,
-  copyBytes,
   ENTRIES,
   ENTRIES_UNLIMITED,
   frameListpack,

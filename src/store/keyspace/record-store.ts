@@ -13,6 +13,7 @@
  */
 
 import { assert } from "../../core/assert.ts";
+import { copyBytes } from "../../core/bytes.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { HashTable } from "../encodings/hash-table.ts";
@@ -80,13 +81,7 @@ export class RecordStore {
 
   /** Writes a value that is given whole into the place that valueStart names. */
   protected copyValue(value: Uint8Array, start: number, length: number): void {
-    const target = this.valueBytes;
-    const at = this.valueStart;
-    if (length < 32) {
-      for (let index = 0; index < length; index++) target[at + index] = value[start + index]!;
-    } else {
-      target.set(value.subarray(start, start + length), at);
-    }
+    copyBytes(value, start, length, this.valueBytes, this.valueStart);
   }
 
   /**
@@ -114,11 +109,7 @@ export class RecordStore {
     words[(unit << 1) + 1] = flags;
     const target = this.arena.bytes[segment]!;
     const keyAt = (unit << 3) + KEY_OFFSET[flags >>> 30]!;
-    if (keyLength < 32) {
-      for (let index = 0; index < keyLength; index++) target[keyAt + index] = key[keyStart + index]!;
-    } else {
-      target.set(key.subarray(keyStart, keyStart + keyLength), keyAt);
-    }
+    copyBytes(key, keyStart, keyLength, target, keyAt);
     this.valueLength = valueLength;
     if (!isExternal) {
       target[keyAt - 1] = valueLength;
@@ -275,13 +266,7 @@ export class RecordStore {
       length,
       roomBytes,
     );
-    const bytes = this.valueBytes;
-    const start = this.valueStart;
-    if (keptBytes > 0) {
-      if (keptBytes < 32)
-        for (let index = 0; index < keptBytes; index++) bytes[start + index] = kept[keptStart + index]!;
-      else bytes.set(kept.subarray(keptStart, keptStart + keptBytes), start);
-    }
+    copyBytes(kept, keptStart, keptBytes, this.valueBytes, this.valueStart);
     records.setTypeAndEncoding(moved, records.type(record), records.encoding(record));
     records.setAccess(moved, records.access(record));
     if (hasExpiry) this.writeExpiry(moved, hadExpiry ? records.expireAtMs(record) : 0);

@@ -11,9 +11,10 @@
  * The middle of Keyspace: it knows arena, tables and values; how a key is found, with its expiry, is `seek`.
  */
 
+import { moveBytes } from "../../core/bytes.ts";
 import { ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import type { Database } from "./database.ts";
-import { ENCODING_EMBSTR, RECORD_EXPIRES, TYPE_STRING } from "./record.ts";
+import { ENCODING_EMBSTR, INLINE_MAX, RECORD_EXPIRES, TYPE_STRING } from "./record.ts";
 import { RecordStore } from "./record-store.ts";
 import { encodingOf } from "./string-encoding.ts";
 
@@ -125,6 +126,16 @@ export abstract class ValueStore extends RecordStore {
   /** Room to ask for when a string grows to `length` and will probably grow on. */
   static growthRoom(length: number): number {
     return length <= DOUBLING_MAX ? length * 2 : length + (length >>> 2);
+  }
+
+  /**
+   * Room to ask for when a small collection grows to `length`: some more elements are to fit without another cell, but
+   * many collections never get them.
+   */
+  private static collectionRoom(length: number): number {
+    if (length > INLINE_MAX) return length + (length >>> 3);
+    const room = length + (length >>> 2);
+    return room < INLINE_MAX ? room : INLINE_MAX;
   }
 
   // ---- values of other types ----------------------------------------------------------------------------------------
@@ -281,16 +292,17 @@ export abstract class ValueStore extends RecordStore {
   spliceValue(database: Database, record: number, offset: number, removed: number, inserted: number): number {
     const length = this.records.valueLength(record);
     const newLength = length - removed + inserted;
+    const behind = length - offset - removed;
     if (inserted > removed) {
-      record = this.resizeValue(database, record, newLength, length, newLength);
+      record = this.resizeValue(database, record, newLength, length, ValueStore.collectionRoom(newLength));
       const at = this.valueStart + offset;
-      this.valueBytes.copyWithin(at + inserted, at + removed, this.valueStart + length);
+      moveBytes(this.valueBytes, at + inserted, at + removed, behind);
       return record;
     }
     this.readValue(record);
     if (inserted === removed) return record;
     const at = this.valueStart + offset;
-    this.valueBytes.copyWithin(at + inserted, at + removed, this.valueStart + length);
+    moveBytes(this.valueBytes, at + inserted, at + removed, behind);
     this.records.setValueLength(record, newLength);
     try {
       // Whether the smaller value is worth a smaller cell is decided there.

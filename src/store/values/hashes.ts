@@ -16,6 +16,7 @@
  */
 
 import { assert } from "../../core/assert.ts";
+import { copyBytes } from "../../core/bytes.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { FIELD_EXTERNAL } from "../encodings/entry-layouts.ts";
@@ -528,9 +529,4 @@ export class Hashes extends TableStructure implements ValueView {
     if (cell === 0) assert(inlineBytes <= this.arena.capacity(entry), "a field and its value fit into their cell");
     else assert(this.valueLength <= this.arena.capacity(cell), "a long value fits into its cell");
   }
-}
-
-function copyBytes(source: Uint8Array, start: number, length: number, target: Uint8Array, at: number): void {
-  if (length < 32) for (let index = 0; index < length; index++) target[at + index] = source[start + index]!;
-  else target.set(source.subarray(start, start + length), at);
 }

@@ -158,14 +158,31 @@ export class Lists extends ListCursor implements Structure {
   }
 
   /**
-   * Pushes one text when the record's list is a quicklist; returns how many elements there are then, 0 when it is none
-   * and nothing was done. Throws ArenaExhausted (I4). hot path
+   * Pushes one text; returns how many elements there are then, 0 when the list must take its other form first and
+   * nothing was done. Throws ArenaExhausted (I4). hot path
    */
-  pushOne(record: number, isHead: boolean, source: Uint8Array, start: number, length: number): number {
-    if (!this.isQuick(record)) return 0;
-    const root = this.records.externalAddress(record);
-    this.quicklist.push(root, isHead, source, start, length);
-    return this.quicklist.count(root);
+  pushOne(
+    database: Database,
+    record: number,
+    isHead: boolean,
+    source: Uint8Array,
+    start: number,
+    length: number,
+  ): number {
+    const { keyspace, quicklist, listpack } = this;
+    if (this.isQuick(record)) {
+      const root = this.records.externalAddress(record);
+      quicklist.push(root, isHead, source, start, length);
+      return quicklist.count(root);
+    }
+    keyspace.readValue(record);
+    const { valueLength } = keyspace;
+    const entries = listpackCount(keyspace.valueBytes, keyspace.valueStart) + 1;
+    if (!quicklist.fitsNode(valueLength + length, entries)) return 0;
+    listpack.begin();
+    listpack.append(source, start, length);
+    this.packed.splice(database, record, isHead ? LISTPACK_HEAD_BYTES : valueLength - 1, 0);
+    return entries;
   }
 
   private makeEntries(

@@ -38,6 +38,7 @@ export class PackedValues {
   /**
    * Takes `removedCount` entries out from `offset` on and puts those made in `listpack` in their place. Sets the value
    * registers of the keyspace. Returns the record, which may have moved. Throws ArenaExhausted and leaves all as it was.
+   * hot path
    */
   splice(database: Database, record: number, offset: number, removedCount: number): number {
     const { keyspace, listpack } = this;
@@ -45,6 +46,11 @@ export class PackedValues {
     const from = keyspace.valueStart + offset;
     let to = from;
     for (let passed = 0; passed < removedCount; passed++) to = nextEntry(keyspace.valueBytes, to);
+    if (to - from === listpack.madeLength && removedCount === listpack.madeCount) {
+      // As long as what was there, like a counter or a flag that is set anew.
+      listpack.writeMade(keyspace.valueBytes, from);
+      return record;
+    }
     record = keyspace.spliceValue(database, record, offset, to - from, listpack.madeLength);
     const bytes = keyspace.valueBytes;
     const start = keyspace.valueStart;
