@@ -94,8 +94,8 @@ export interface ScriptRun {
   readonly isReadOnly: boolean;
   /** Wall time that the script sees, ms. */
   readonly nowMs: number;
-  /** Monotonic ms. */
-  readonly startedMs: number;
+  /** Monotonic ms at which it was first asked whether to go on, soon after its start; 0 before: most end sooner. */
+  startedMs: number;
   /** The words of its command, for FUNCTION STATS; filled when it gives way. */
   words: Uint8Array[];
   protocol: 2 | 3;
@@ -269,7 +269,6 @@ export class Scripting {
     const { machine } = made;
     const { lua, thread } = machine;
     const client = clientOf(context);
-    const nowMs = this.options.clock.monotonicMs();
     const run: ScriptRun = {
       script,
       machine,
@@ -277,14 +276,14 @@ export class Scripting {
       client,
       isReadOnly: isReadOnlyCommand || (script.flags & SCRIPT_NO_WRITES) !== 0,
       nowMs: context.keyspace.nowMs,
-      startedMs: nowMs,
+      startedMs: 0,
       words: [],
       protocol: 2,
       hasWritten: false,
       isBusy: false,
       isKilled: false,
       sliceEndMs: 0,
-      pausedMs: nowMs,
+      pausedMs: 0,
       isOutOfMemory: undefined,
       databaseBefore: client.databaseIndex,
       mayWaitBefore: context.mayWait,
@@ -447,6 +446,7 @@ export class Scripting {
       }
       return "give way";
     }
+    if (run.startedMs === 0) run.startedMs = nowMs;
     if (this.busyThresholdMs <= 0 || nowMs - run.startedMs < this.busyThresholdMs) return "go on";
     run.isBusy = true;
     run.pausedMs = nowMs;
