@@ -49,7 +49,7 @@ test("the compressed form is the one that redis-server 7.0 dumps, or none where 
     return target.toString("hex", 0, compressor.compress(source, 0, source.length, target, 0, source.length - 4));
   };
   assert.equal(compress("ab".repeat(100)), "02616261e0ba01016162");
-  for (const plain of ["12345678901234567890H", "\0".repeat(11) + "Hello, World", "0.112345678901234567890"]) {
+  for (const plain of ["12345678901234567890H", `${"\0".repeat(11)}Hello, World`, "0.112345678901234567890"]) {
     assert.equal(compress(plain), "");
   }
 });

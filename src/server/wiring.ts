@@ -48,7 +48,7 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
     session.tracking.keysMax = count;
   });
   config.followBoolean("latency-tracking", (isOn) => {
-    dispatcher.tracksLatency = isOn;
+    dispatcher.timer.tracksLatency = isOn;
   });
   config.followInteger("client-query-buffer-limit", (bytes) => session.setQueryBufferLimit(bytes));
   config.followText("client-output-buffer-limit", () => {
@@ -66,7 +66,7 @@ function wireSession({ config, session, dispatcher, reader, context, commands, s
     if (latency.thresholdMs > 0) thresholds.push(latency.thresholdMs * 1000);
     // The dispatcher reports what passes the lower one; both listeners look again.
     const wanted = thresholds.filter((threshold) => threshold >= 0);
-    dispatcher.slowThresholdUs = wanted.length === 0 ? -1 : Math.min(...wanted);
+    dispatcher.timer.slowThresholdUs = wanted.length === 0 ? -1 : Math.min(...wanted);
   };
   config.followInteger("slowlog-log-slower-than", setSlowThreshold);
   config.followInteger("latency-monitor-threshold", setSlowThreshold);

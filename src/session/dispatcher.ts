@@ -8,8 +8,7 @@
  *  I1  All requests of one read are served before the replies are sent: one write a turn and client.
  *  I2  Gates refuse in Redis's order, so that a client sees the same error of several possible ones.
  *  I3  A request that a gate puts off (CLIENT PAUSE) or a command that suspends leaves the rest unread, in order.
- *  I4  Commands are timed in runs: consecutive calls of the same brief command share two readings of the clock, since
- *      one reading costs as much as a tenth of a GET. Others are timed one by one.
+ *  I4  Commands are timed in runs: run-timer.ts.
  */
 
 import type { CommandContext, Suspension } from "../commands/command.ts";
@@ -29,7 +28,6 @@ import {
   FLAG_NO_AUTH,
   FLAG_NO_MULTI,
   FLAG_PROTECTED,
-  FLAG_SKIP_SLOWLOG,
   FLAG_WRITE,
 } from "./command-index.ts";
 import {
@@ -44,6 +42,7 @@ import {
 import type { DispatchHooks } from "./hooks.ts";
 import type { Monitors } from "./monitors.ts";
 import { Prefetch } from "./prefetch.ts";
+import { RunTimer } from "./run-timer.ts";
 import { SessionStatistics } from "./statistics.ts";
 import { QUEUE_BYTES_MAX, type Transaction } from "./transaction.ts";
 
@@ -53,14 +52,12 @@ const WALL_CLOCK_MS = 0.2;
 const PREFETCH_BYTES_MIN = 48;
 /** A request whose bytes exceed this, or whose reply does, is timed by itself. */
 const BRIEF_BYTES_MAX = 16 * 1024;
-/** Below this threshold of the slow log every command is timed by itself. */
-const RUNS_THRESHOLD_MIN_US = 1000;
 export class Dispatcher {
   readonly context: CommandContext;
   readonly gates: Gates;
   statistics: SessionStatistics;
-  /** Microseconds above which onSlow is called; negative: never. */
-  slowThresholdUs: number;
+  /** What commands cost (I4). */
+  readonly timer: RunTimer;
   queryBufferBytesMax: number;
   readonly reader: RequestReader;
   /** The client whose requests are being served, and the one that waited and is being served in between. */
@@ -70,8 +67,6 @@ export class Dispatcher {
   hasFollowUps: boolean;
   /** Set while somebody monitors. */
   monitors: Monitors | undefined;
-  /** latency-tracking: each command keeps a histogram. */
-  tracksLatency: boolean;
 
   private readonly reply: ReplyWriter;
   readonly commands: CommandIndex;
@@ -83,13 +78,6 @@ export class Dispatcher {
   /** The reply writer's count of errors when it was last looked at. */
   private errorsSeen: number;
   private readonly prefetch: Prefetch;
-  /** The run that is being timed (I4). */
-  private runCommand: Command | undefined;
-  private runCalls: number;
-  private runStartMs: number;
-  /** The run that a script belongs to, put aside while the script runs commands. */
-  private scriptCommand: Command | undefined;
-  private scriptStartMs: number;
   /** Monotonic ms at which the wall clock was read last. */
   private wallReadMs: number;
 
@@ -104,14 +92,13 @@ export class Dispatcher {
     this.context = context;
     this.gates = gates;
     this.statistics = new SessionStatistics();
-    this.slowThresholdUs = 10_000;
+    this.timer = new RunTimer(this, clock, hooks, context.request);
     this.queryBufferBytesMax = 1024 * 1024 * 1024;
     this.reader = reader;
     this.turnClient = undefined;
     this.rerunClient = undefined;
     this.hasFollowUps = false;
     this.monitors = undefined;
-    this.tracksLatency = true;
     this.reply = context.reply;
     this.commands = commands;
     this.clock = clock;
@@ -120,11 +107,6 @@ export class Dispatcher {
     this.callMark = { partCount: 0, position: 0 };
     this.errorsSeen = 0;
     this.prefetch = new Prefetch();
-    this.runCommand = undefined;
-    this.runCalls = 0;
-    this.runStartMs = 0;
-    this.scriptCommand = undefined;
-    this.scriptStartMs = 0;
     this.wallReadMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -190,7 +172,7 @@ export class Dispatcher {
       this.statistics.commands++;
       if (hasFailed) command.failedCalls++;
       // What it took is part of the turn in which it began to wait.
-      if (this.tracksLatency) command.recordLatency(0, 1);
+      if (this.timer.tracksLatency) command.recordLatency(0, 1);
     }
     this.applyReplyMode(client);
   }
@@ -230,7 +212,7 @@ export class Dispatcher {
       keyspace.clock.setNow(keyspace.nowMs);
     }
     context.monotonicMs = nowMs;
-    this.runStartMs = nowMs;
+    this.timer.begin(nowMs);
     return nowMs;
   }
 
@@ -244,7 +226,7 @@ export class Dispatcher {
   }
 
   private endTurn(client: Client, startMs: number): void {
-    const endMs = this.closeRun(client);
+    const endMs = this.timer.close(client);
     this.context.keyspace.forgetWarm();
     const microseconds = (endMs - startMs) * 1000;
     const statistics = this.statistics;
@@ -263,7 +245,7 @@ export class Dispatcher {
     this.hasFollowUps = false;
     this.hooks.appendMail(client, this.reply);
     if (!this.hooks.hasDueWaiters() || this.gates.busy !== undefined) return;
-    this.closeRun(client);
+    this.timer.close(client);
     // The hashes that were prepared belong to this client's bytes.
     this.context.keyspace.forgetWarm();
     this.hooks.serveWaiters();
@@ -321,7 +303,7 @@ export class Dispatcher {
       reply.error(gates.misconfiguration);
     } else {
       this.run(client, command, 0);
-      this.closeRun(client);
+      this.timer.close(client);
       return;
     }
     this.refused(client, command);
@@ -552,14 +534,8 @@ export class Dispatcher {
 
   /** Runs the command with the request that is loaded, and books what it cost and how it went. hot path */
   private run(client: Client, command: Command, requestBytes: number): void {
-    const context = this.context;
-    const reply = this.reply;
-    const isAlone = !command.isBrief || requestBytes > BRIEF_BYTES_MAX || this.timesEach();
-    if (command !== this.runCommand || isAlone) {
-      this.closeRun(client);
-      this.runCommand = command;
-    }
-    this.runCalls++;
+    const { context, reply } = this;
+    const isAlone = this.timer.count(client, command, requestBytes <= BRIEF_BYTES_MAX);
     this.errorsSeen = reply.errorCount;
     const bytesBefore = reply.byteCount();
     reply.mark(this.callMark);
@@ -577,8 +553,8 @@ export class Dispatcher {
     }
     if (client.tracking !== undefined && command.isTracked) this.hooks.onTrackedRead(client, command);
     // Who waits for keys has been served when it gets its reply: then it counts.
-    if (context.keyWait !== undefined) this.runCalls--;
-    if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.closeRun(client);
+    if (context.keyWait !== undefined) this.timer.uncount();
+    if (isAlone || reply.byteCount() - bytesBefore > BRIEF_BYTES_MAX) this.timer.close(client);
   }
 
   /** The command ran out of memory: what it has replied so far is taken back. */
@@ -599,10 +575,7 @@ export class Dispatcher {
     const { context, reply } = this;
     const request = context.request;
     // EXEC's own time goes on while those of its commands are taken.
-    const outerCommand = this.runCommand;
-    const outerStartMs = this.runStartMs;
-    this.runCommand = undefined;
-    this.runCalls = 0;
+    this.timer.setAside();
     // CLIENT REPLY SKIP before EXEC silences all of it, which is seen to where EXEC ends; within, it means what follows.
     const isSkipped = client.replyMode === "skip";
     const lastCommand = client.lastCommand;
@@ -629,32 +602,23 @@ export class Dispatcher {
       if (client.replyMode === "off" && !isSkipped) reply.rewind(mark);
     }
     context.mayWait = true;
-    this.closeRun(client);
+    this.timer.takeBack(client);
     if (context.suspension === undefined) {
       transaction.isExecuting = false;
       client.transaction = undefined;
     }
     client.lastCommand = lastCommand;
-    this.runCommand = outerCommand;
-    this.runCalls = outerCommand === undefined ? 0 : 1;
-    this.runStartMs = outerStartMs;
   }
 
   // ---- scripts -------------------------------------------------------------------------------------------------------
 
   /** From now on `runInScript` runs commands inside of the one in execution, whose own time goes on meanwhile. */
   beginScript(): void {
-    this.scriptCommand = this.runCommand;
-    this.scriptStartMs = this.runStartMs;
-    this.runCommand = undefined;
-    this.runCalls = 0;
+    this.timer.setAside();
   }
 
   endScript(client: Client): void {
-    this.closeRun(client);
-    this.runCommand = this.scriptCommand;
-    this.runCalls = this.scriptCommand === undefined ? 0 : 1;
-    this.runStartMs = this.scriptStartMs;
+    this.timer.takeBack(client);
     // What the script's commands did wrong has been counted for them.
     this.errorsSeen = this.reply.errorCount;
   }
@@ -679,34 +643,6 @@ export class Dispatcher {
     if (write === undefined) return;
     if (client.isClosing) this.serveWaiters();
     else this.resume(client, write);
-  }
-
-  private timesEach(): boolean {
-    return this.slowThresholdUs >= 0 && this.slowThresholdUs < RUNS_THRESHOLD_MIN_US;
-  }
-
-  /** Books the time since the last reading on the run's command; returns the clock's reading. */
-  private closeRun(client: Client): number {
-    const nowMs = this.clock.monotonicMs();
-    const command = this.runCommand;
-    if (command !== undefined) {
-      const microseconds = (nowMs - this.runStartMs) * 1000;
-      command.calls += this.runCalls;
-      command.microseconds += microseconds;
-      this.statistics.commands += this.runCalls;
-      if (this.tracksLatency && this.runCalls > 0) command.recordLatency(microseconds / this.runCalls, this.runCalls);
-      if (
-        this.slowThresholdUs >= 0 &&
-        microseconds >= this.slowThresholdUs &&
-        (command.flagBits & FLAG_SKIP_SLOWLOG) === 0
-      ) {
-        this.hooks.onSlow(command, this.context.request, client, microseconds);
-      }
-      this.runCommand = undefined;
-      this.runCalls = 0;
-    }
-    this.runStartMs = nowMs;
-    return nowMs;
   }
 
   private suspend(client: Client, suspension: Suspension): void {

@@ -110,7 +110,7 @@ function addCommand(command: Command, fields: [string, string][]): void {
 
 /** INFO latencystats: `latency_percentiles_usec_get:p50=0.500,p99=1.003`, for each command that was called. */
 export function latencyFields({ commands, config, dispatcher }: Server): InfoFields {
-  if (!dispatcher.tracksLatency) return [];
+  if (!dispatcher.timer.tracksLatency) return [];
   const percentiles = config.words("latency-tracking-info-percentiles");
   const fields: [string, string][] = [];
   for (const command of commands.withSubcommands()) {
