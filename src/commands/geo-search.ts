@@ -18,7 +18,9 @@ import {
   areaOf,
   boundsOf,
   type Cell,
+  Circle,
   cellAt,
+  DOUBT_METRES,
   distance,
   firstScore,
   latitudeDistance,
@@ -43,9 +45,6 @@ const NO_HEIGHT = new ReplyError("ERR need numeric height");
 const NEGATIVE_BOX = new ReplyError("ERR height or width cannot be negative");
 const COUNT_POSITIVE = new ReplyError("ERR COUNT must be > 0");
 const ANY_ALONE = new ReplyError("ERR the ANY argument requires COUNT argument");
-
-/** How far Math's distances may be off is less than this by far. */
-const DOUBT_METRES = 0.001;
 
 /** Which command it is. */
 interface Kind {
@@ -82,11 +81,10 @@ class Search {
   readonly exact = new ExactTrigonometry();
 }
 
-/** What was found: ranks in the sorted set, with all that belongs to each. */
+/** What was found: the members' marks (SortedSets.mark) and scores, which say the places; distances if there is an order. */
 class Found {
-  readonly ranks: number[] = [];
+  readonly marks: number[] = [];
   readonly scores: number[] = [];
-  readonly places: Place[] = [];
   readonly metres: number[] = [];
 }
 
@@ -270,19 +268,21 @@ function cellsFor(search: Search): Cell[] {
   return cells;
 }
 
-/** Metres from the centre, NaN when the place lies outside of the shape. Exact only where it matters (I3). */
-function metresWithin(search: Search, place: Place): number {
+/** Whether a place lies within the box. */
+function isInBox(search: Search, place: Place): boolean {
   const { centre, unit, width, height } = search;
   const { longitude, latitude } = place;
-  if (search.shape === "circle") {
-    const metres = distance(centre.longitude, centre.latitude, longitude, latitude, Math);
-    return isBeyond(metres, width * unit, () => exactMetres(search, place)) ? Number.NaN : metres;
-  }
-  if (latitudeDistance(latitude, centre.latitude) > (height * unit) / 2) return Number.NaN;
+  if (latitudeDistance(latitude, centre.latitude) > (height * unit) / 2) return false;
+  const limit = (width * unit) / 2;
   const aside = distance(longitude, latitude, centre.longitude, latitude, Math);
-  const exactAside = (): number => distance(longitude, latitude, centre.longitude, latitude, search.exact);
-  if (isBeyond(aside, (width * unit) / 2, exactAside)) return Number.NaN;
-  return distance(centre.longitude, centre.latitude, longitude, latitude, Math);
+  // Exact only where it matters (I3).
+  if (Math.abs(aside - limit) > DOUBT_METRES) return aside <= limit;
+  return distance(longitude, latitude, centre.longitude, latitude, search.exact) <= limit;
+}
+
+function isInCircle(search: Search, circle: Circle, place: Place): boolean {
+  const side = circle.side(place);
+  return side === 0 ? exactMetres(search, place) <= search.width * search.unit : side > 0;
 }
 
 function exactMetres(search: Search, place: Place): number {
@@ -290,33 +290,37 @@ function exactMetres(search: Search, place: Place): number {
   return distance(centre.longitude, centre.latitude, place.longitude, place.latitude, search.exact);
 }
 
-/** Whether a distance is larger than `limit`; asks for the exact one when they are too close together. */
-function isBeyond(metres: number, limit: number, exact: () => number): boolean {
-  const isClear = Math.abs(metres - limit) > DOUBT_METRES;
-  return (isClear ? metres : exact()) > limit;
+/** The order in which the places are wanted. */
+function orderOf(search: Search): "" | "asc" | "desc" {
+  if (search.order !== "") return search.order;
+  return search.count > 0 && !search.isAny ? "asc" : "";
 }
 
+/** hot path: nothing is made for a place that lies outside */
 function findPlaces(context: CommandContext, record: number, search: Search): Found {
   const sets = context.keyspace.sortedSets;
   const found = new Found();
+  const { centre } = search;
   const limit = search.isAny ? search.count : Number.POSITIVE_INFINITY;
-  for (const cell of cellsFor(search)) {
-    if (found.ranks.length >= limit) break;
+  const hasOrder = orderOf(search) !== "";
+  const circle = search.shape === "circle" ? new Circle(centre, search.width * search.unit) : undefined;
+  const place: Place = { longitude: 0, latitude: 0 };
+  const cells = cellsFor(search);
+  for (let index = 0; index < cells.length && found.marks.length < limit; index++) {
+    const cell = cells[index]!;
     const low = firstScore(cell);
     const high = low + scoreCount(cell.step);
-    let rank = sets.scoreRank(record, low, false);
-    for (let isThere = sets.seek(record, rank); isThere; isThere = sets.next(), rank++) {
-      const score = sets.memberScore();
+    for (let isThere = sets.seekScore(record, low); isThere; isThere = sets.step()) {
+      const score = sets.orderScore();
       if (score >= high) break;
-      const place: Place = { longitude: 0, latitude: 0 };
       placeOf(score, place);
-      const metres = metresWithin(search, place);
-      if (Number.isNaN(metres)) continue;
-      found.ranks.push(rank);
-      found.scores.push(score);
-      found.places.push(place);
-      found.metres.push(metres);
-      if (found.ranks.length >= limit) break;
+      if (circle === undefined ? !isInBox(search, place) : !isInCircle(search, circle, place)) continue;
+      found.marks.push(sets.mark());
+      found.scores.push(sets.memberScore());
+      if (hasOrder) {
+        found.metres.push(distance(centre.longitude, centre.latitude, place.longitude, place.latitude, Math));
+      }
+      if (found.marks.length >= limit) break;
     }
   }
   return found;
@@ -324,30 +328,32 @@ function findPlaces(context: CommandContext, record: number, search: Search): Fo
 
 /** Indexes of what was found, in the order that is asked for, no more than are asked for. */
 function chosen(search: Search, found: Found): number[] {
-  const indexes = found.ranks.map((_, index) => index);
-  const order = search.order !== "" ? search.order : search.count > 0 && !search.isAny ? "asc" : "";
+  const indexes = found.marks.map((_, index) => index);
+  const order = orderOf(search);
   if (order === "asc") indexes.sort((left, right) => found.metres[left]! - found.metres[right]!);
   if (order === "desc") indexes.sort((left, right) => found.metres[right]! - found.metres[left]!);
   return search.count > 0 ? indexes.slice(0, search.count) : indexes;
 }
 
-function replyFound(context: CommandContext, record: number, search: Search, found: Found): void {
+function replyFound(context: CommandContext, search: Search, found: Found): void {
   const { reply } = context;
   const sets = context.keyspace.sortedSets;
   const indexes = chosen(search, found);
   const details = Number(search.withDistance) + Number(search.withHash) + Number(search.withPlace);
+  const place: Place = { longitude: 0, latitude: 0 };
   reply.array(indexes.length);
   for (const index of indexes) {
-    sets.seek(record, found.ranks[index]!);
+    sets.readMarked(found.marks[index]!);
+    if (search.withDistance || search.withPlace) placeOf(found.scores[index]!, place);
     if (details > 0) reply.array(details + 1);
     reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
-    if (search.withDistance) replyDistance(reply, exactMetres(search, found.places[index]!) / search.unit);
+    if (search.withDistance) replyDistance(reply, exactMetres(search, place) / search.unit);
     if (search.withHash) reply.integer(Math.trunc(found.scores[index]!));
-    if (search.withPlace) replyPlace(reply, found.places[index]!);
+    if (search.withPlace) replyPlace(reply, place);
   }
 }
 
-function storeFound(context: CommandContext, record: number, search: Search, found: Found, event: string): void {
+function storeFound(context: CommandContext, search: Search, found: Found, event: string): void {
   const sets = context.keyspace.sortedSets;
   const { structure } = sets;
   const indexes = chosen(search, found);
@@ -355,14 +361,14 @@ function storeFound(context: CommandContext, record: number, search: Search, fou
     storeNothing(context, search.destination);
     return;
   }
+  const place: Place = { longitude: 0, latitude: 0 };
   const root = structure.create();
   try {
     for (const index of indexes) {
-      sets.seek(record, found.ranks[index]!);
+      sets.readMarked(found.marks[index]!);
+      placeOf(found.scores[index]!, place);
       const { valueBytes: bytes, valueStart: start, valueLength: length } = sets;
-      const score = search.storesDistance
-        ? exactMetres(search, found.places[index]!) / search.unit
-        : found.scores[index]!;
+      const score = search.storesDistance ? exactMetres(search, place) / search.unit : found.scores[index]!;
       structure.insert(root, structure.hashOf(bytes, start, length), score, bytes, start, length);
     }
   } catch (error) {
@@ -383,8 +389,8 @@ function search(context: CommandContext, kind: Kind): void {
     return;
   }
   const found = findPlaces(context, record, wanted);
-  if (wanted.destination === 0) replyFound(context, record, wanted, found);
-  else storeFound(context, record, wanted, found, kind.store === "argument" ? "geosearchstore" : "georadiusstore");
+  if (wanted.destination === 0) replyFound(context, wanted, found);
+  else storeFound(context, wanted, found, kind.store === "argument" ? "geosearchstore" : "georadiusstore");
 }
 
 const GEOSEARCH: Kind = { key: 1, options: 2, centre: "option", store: "none" };

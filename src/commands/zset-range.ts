@@ -31,13 +31,19 @@ const PLUS = 43;
 const OPEN = 40;
 const CLOSED = 91;
 
-/** Reads and checks both borders; false when one is wrong, and the error has been written (I2). */
+/**
+ * Reads and checks both borders; false when one is wrong, and the error has been written (I2). By score they are
+ * `rangeLow` and `rangeHigh` of the sorted sets then.
+ */
 function checkBorders(context: CommandContext, kind: number, low: number, high: number): boolean {
   if (kind === BY_RANK) {
     return !Number.isNaN(readInteger(context, low)) && !Number.isNaN(readInteger(context, high));
   }
   if (kind === BY_SCORE) {
-    if (!Number.isNaN(readScoreBorder(context, low)) && !Number.isNaN(readScoreBorder(context, high))) return true;
+    const sets = context.keyspace.sortedSets;
+    sets.rangeLow = readScoreBorder(context, low);
+    sets.rangeHigh = readScoreBorder(context, high);
+    if (!Number.isNaN(sets.rangeLow) && !Number.isNaN(sets.rangeHigh)) return true;
     context.reply.error(NO_FLOAT_BORDER);
     return false;
   }
@@ -82,14 +88,18 @@ function findRange(context: CommandContext, record: number, kind: number, low: n
     if (to < 0) to += count;
     to = Math.min(to, count - 1) + 1;
   } else if (kind === BY_SCORE) {
-    from = sets.scoreRank(record, readScoreBorder(context, low), isOpen(context, low));
-    to = sets.scoreRank(record, readScoreBorder(context, high), !isOpen(context, high));
+    const { rangeLow, rangeHigh } = sets;
+    // Nothing is below the one infinity or above the other: no need to look.
+    const isFromFirst = rangeLow === Number.NEGATIVE_INFINITY && !isOpen(context, low);
+    const isToLast = rangeHigh === Number.POSITIVE_INFINITY && !isOpen(context, high);
+    from = isFromFirst ? 0 : sets.scoreRank(record, rangeLow, isOpen(context, low));
+    to = isToLast ? sets.count(record) : sets.scoreRank(record, rangeHigh, !isOpen(context, high));
   } else {
     from = lexRank(context, record, low, false);
     to = lexRank(context, record, high, true);
   }
   sets.rangeRank = from;
-  sets.rangeCount = Math.max(to - from, 0);
+  sets.rangeCount = to > from ? to - from : 0;
 }
 
 /** Number of members before the border, including what is equal to a closed upper one. */
@@ -118,6 +128,7 @@ function replyMembers(
   reply.array(withScores && !isNested ? count * 2 : count);
   if (count === 0) return;
   sets.seek(record, rank);
+  sets.warm(count, isReverse);
   for (;;) {
     if (isNested) reply.array(2);
     reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);

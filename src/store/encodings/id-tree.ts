@@ -110,15 +110,26 @@ export class IdTree extends SortedTree {
     while (from < to) {
       const middle = (from + to) >>> 1;
       const place = at + middle * stride;
-      let order = words[place]! - first;
-      if (order === 0) order = words[place + 1]! - second;
-      if (order === 0) order = words[place + 2]! - third;
-      if (order === 0) order = words[place + 3]! - fourth;
-      if (order === 0) {
+      // Words are compared, not subtracted: a difference may need 33 bits, and then all of this would be done in doubles.
+      let word = words[place]!;
+      let wanted = first;
+      if (word === wanted) {
+        word = words[place + 1]!;
+        wanted = second;
+      }
+      if (word === wanted) {
+        word = words[place + 2]!;
+        wanted = third;
+      }
+      if (word === wanted) {
+        word = words[place + 3]!;
+        wanted = fourth;
+      }
+      if (word === wanted) {
         this.isEqual = true;
         return middle;
       }
-      if (order < 0) from = middle + 1;
+      if (word < wanted) from = middle + 1;
       else to = middle;
     }
     return from;

@@ -136,16 +136,19 @@ export class ScoreTree extends SortedTree {
     while (from < to) {
       const middle = (from + to) >>> 1;
       const place = at + middle * stride;
-      let order = words[place]! - high;
-      if (order === 0) order = words[place + 1]! - low;
-      if (order === 0) {
-        order = this.side === AT_MEMBER ? this.compareMember(words[place + 2]!) : -this.side;
+      // Words are compared, not subtracted: a difference may need 33 bits, and then all of this would be done in doubles.
+      const word = words[place]! === high ? words[place + 1]! : words[place]!;
+      const wanted = words[place]! === high ? low : high;
+      let isBelow = word < wanted;
+      if (word === wanted) {
+        const order = this.side === AT_MEMBER ? this.compareMember(words[place + 2]!) : -this.side;
         if (order === 0) {
           this.isEqual = true;
           return middle;
         }
+        isBelow = order < 0;
       }
-      if (order < 0) from = middle + 1;
+      if (isBelow) from = middle + 1;
       else to = middle;
     }
     return from;

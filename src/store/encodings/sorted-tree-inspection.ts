@@ -2,6 +2,7 @@
 
 import { assert } from "../../core/assert.ts";
 import { SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
+import type { SortedTree } from "./sorted-tree.ts";
 import {
   CAPACITY,
   COUNT,
@@ -13,8 +14,7 @@ import {
   NEXT,
   NODE,
   PREVIOUS,
-  type SortedTree,
-} from "./sorted-tree.ts";
+} from "./sorted-tree-nodes.ts";
 
 /** Bytes of all nodes of a tree. */
 export function treeBytes(tree: SortedTree, root: number): number {

@@ -6,7 +6,7 @@ import { ExhaustingArena } from "../arena/exhausting-arena.test.support.ts";
 import { IdTree } from "./id-tree.ts";
 import { memberBytes, SCORE_BYTES, writeMember } from "./member-table.ts";
 import { ABOVE, BELOW, ScoreTree } from "./score-tree.ts";
-import { ROOT_BYTES } from "./sorted-tree.ts";
+import { ROOT_BYTES } from "./sorted-tree-nodes.ts";
 
 interface Member {
   score: number;

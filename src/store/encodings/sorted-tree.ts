@@ -1,10 +1,6 @@
 /**
  * Sorted tree: a counted B+ tree in the arena, the common part of ScoreTree (score-tree.ts) and IdTree (id-tree.ts).
  *
- *      root    [node][height][item count][0]                        16 bytes, an own cell or a part of the owner's
- *      inner   [count][0][0][0]  [key][value][child][items] ...     1024 bytes; key and value of the child's first item
- *      leaf    [count][previous][next][capacity]  [key][value] ...  512 bytes; a sole leaf 64, 128, 256 or 512
- *
  *      height 2               [ a ........ m ]
  *                            /                \
  *      height 1        [ a   d   g ]        [ m   r ]
@@ -12,7 +8,7 @@
  *      height 0     [abc]⇄[def]⇄[ghijkl]⇄[mnopq]⇄[rst]
  *
  * A key has a fixed number of words, of which a subclass compares all (IdTree), or all and then what the value points to
- * (ScoreTree). Values are numbers of 32 bits other than 0. All trees of one class and arena share one object, which
+ * (ScoreTree). What nodes are like: sorted-tree-nodes.ts. Values are numbers of 32 bits other than 0. All trees of one class and arena share one object, which
  * holds registers only: the probe (what is looked for) and the cursor (`leaf`, `index`), valid until the next change.
  *
  *  I1  Items ascend strictly, over all leaves; the leaves are linked both ways in that order.
@@ -31,34 +27,24 @@
 
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { treeBytes, verifyTree } from "./sorted-tree-inspection.ts";
-
-export const ROOT_BYTES = 16;
-export const LEAF_BYTES = 512;
-export const FIRST_LEAF_BYTES = 64;
-export const INNER_BYTES = 1024;
-
-/** Words of a root. */
-export const NODE = 0;
-export const HEIGHT = 1;
-export const ITEMS = 2;
-
-/** Words of a node. */
-export const COUNT = 0;
-export const PREVIOUS = 1;
-export const NEXT = 2;
-export const CAPACITY = 3;
-export const HEADER = 4;
+import {
+  CAPACITY,
+  COUNT,
+  FIRST_LEAF_BYTES,
+  HEADER,
+  HEIGHT,
+  ITEMS,
+  LEAF_BYTES,
+  NEXT,
+  NODE,
+  PREVIOUS,
+  ROOT_BYTES,
+  TreeNodes,
+} from "./sorted-tree-nodes.ts";
 
 const HEIGHT_MAX = 16;
 
-export abstract class SortedTree {
-  readonly arena: Arena;
-  /** Words of a key, of a leaf's item (key, value) and of an inner node's (key, value, child, items). */
-  readonly keyWords: number;
-  readonly itemWords: number;
-  readonly entryWords: number;
-  readonly leafCapacity: number;
-  readonly innerCapacity: number;
+export abstract class SortedTree extends TreeNodes {
   /** The cursor: item `index` of `leaf`. A leaf of 0, or an index at the leaf's end, is behind the last item. */
   leaf: number;
   index: number;
@@ -67,7 +53,6 @@ export abstract class SortedTree {
   protected readonly probe: Int32Array;
   /** Whether the last `search` found an item equal to the probe. */
   protected isEqual: boolean;
-  protected readonly words: Int32Array[];
   /** The way from the root to the cursor's leaf: node and place in it, by height. */
   private readonly pathNode: Int32Array;
   private readonly pathIndex: Int32Array;
@@ -76,17 +61,11 @@ export abstract class SortedTree {
   private spareCount: number;
 
   protected constructor(arena: Arena, keyWords: number) {
-    this.arena = arena;
-    this.keyWords = keyWords;
-    this.itemWords = keyWords + 1;
-    this.entryWords = keyWords + 3;
-    this.leafCapacity = Math.floor((LEAF_BYTES / 4 - HEADER) / this.itemWords);
-    this.innerCapacity = Math.floor((INNER_BYTES / 4 - HEADER) / this.entryWords);
+    super(arena, keyWords);
     this.leaf = 0;
     this.index = 0;
     this.probe = new Int32Array(keyWords);
     this.isEqual = false;
-    this.words = arena.words;
     this.pathNode = new Int32Array(HEIGHT_MAX);
     this.pathIndex = new Int32Array(HEIGHT_MAX);
     this.spare = new Int32Array(HEIGHT_MAX + 1);
@@ -269,6 +248,17 @@ export abstract class SortedTree {
     return this.words[this.leaf >>> SEGMENT_SHIFT]![this.place() + this.keyWords]!;
   }
 
+  /** How many items the cursor's leaf has from the cursor on (or back), the cursor's own included. */
+  itemsInLeaf(isReverse: boolean): number {
+    const count = this.words[this.leaf >>> SEGMENT_SHIFT]![((this.leaf & UNIT_MASK) << 1) + COUNT]!;
+    return isReverse ? this.index + 1 : count - this.index;
+  }
+
+  /** The value of the item `distance` places behind the cursor, in the same leaf. */
+  valueNear(distance: number): number {
+    return this.words[this.leaf >>> SEGMENT_SHIFT]![this.place() + distance * this.itemWords + this.keyWords]!;
+  }
+
   /** Gives the item at the cursor another value; in a ScoreTree, one with the same member. */
   setValue(root: number, value: number): void {
     this.words[this.leaf >>> SEGMENT_SHIFT]![this.place() + this.keyWords] = value;
@@ -411,33 +401,6 @@ export abstract class SortedTree {
     }
   }
 
-  /** Copies key and value of a node's first item beside it in its parent. */
-  private copyKey(node: number, parent: number, index: number): void {
-    const words = this.words[node >>> SEGMENT_SHIFT]!;
-    const at = ((node & UNIT_MASK) << 1) + HEADER;
-    const target = this.words[parent >>> SEGMENT_SHIFT]!;
-    const targetAt = ((parent & UNIT_MASK) << 1) + HEADER + index * this.entryWords;
-    for (let word = 0; word < this.itemWords; word++) target[targetAt + word] = words[at + word]!;
-  }
-
-  private newLeaf(bytes: number): number {
-    const leaf = this.arena.allocate(bytes);
-    const at = (leaf & UNIT_MASK) << 1;
-    const words = this.words[leaf >>> SEGMENT_SHIFT]!;
-    words[at + COUNT] = 0;
-    words[at + PREVIOUS] = 0;
-    words[at + NEXT] = 0;
-    words[at + CAPACITY] = Math.floor((bytes / 4 - HEADER) / this.itemWords);
-    return leaf;
-  }
-
-  private newInner(): number {
-    const node = this.arena.allocate(INNER_BYTES);
-    const at = (node & UNIT_MASK) << 1;
-    this.words[node >>> SEGMENT_SHIFT]!.fill(0, at, at + HEADER);
-    return node;
-  }
-
   /** The items of a sole leaf in one of twice the size; the old one is freed. */
   private enlargeLeaf(leaf: number): number {
     const larger = this.newLeaf(this.arena.capacity(leaf) * 2);
@@ -550,40 +513,6 @@ export abstract class SortedTree {
     this.addItems(level, height, 1);
   }
 
-  /** Places `child`, a node of height `level`, at `index` of an inner node with room. */
-  private enterChild(node: number, index: number, child: number, level: number): void {
-    const words = this.words[node >>> SEGMENT_SHIFT]!;
-    const at = (node & UNIT_MASK) << 1;
-    const count = words[at + COUNT]!;
-    const stride = this.entryWords;
-    const place = at + HEADER + index * stride;
-    words.copyWithin(place + stride, place, at + HEADER + count * stride);
-    words[at + COUNT] = count + 1;
-    words[place + this.keyWords + 1] = child;
-    this.refreshChild(node, index, level);
-  }
-
-  /** Writes key and count of the child at `index` anew; the child is a node of height `level`. */
-  private refreshChild(node: number, index: number, level: number): void {
-    const child = this.childWord(node, index, 0);
-    this.copyKey(child, node, index);
-    const stride = this.entryWords;
-    const at = ((node & UNIT_MASK) << 1) + HEADER + index * stride + stride - 1;
-    this.words[node >>> SEGMENT_SHIFT]![at] = this.itemsBelow(child, level);
-  }
-
-  private itemsBelow(node: number, level: number): number {
-    const words = this.words[node >>> SEGMENT_SHIFT]!;
-    const at = (node & UNIT_MASK) << 1;
-    const count = words[at + COUNT]!;
-    if (level === 0) return count;
-    const stride = this.entryWords;
-    let items = 0;
-    let place = at + HEADER + stride - 1;
-    for (let index = 0; index < count; index++, place += stride) items += words[place]!;
-    return items;
-  }
-
   // ---- removing ---------------------------------------------------------------------------------------------------
 
   /** Removes the item that equals the probe; returns its value, 0 when there is none. hot path */
@@ -621,16 +550,6 @@ export abstract class SortedTree {
     }
     if (index === 0) this.refreshKeys(0, height);
     this.settle(root, 0, height);
-  }
-
-  /** Takes `run` items out of a node. */
-  private cut(node: number, index: number, run: number, stride: number): void {
-    const words = this.words[node >>> SEGMENT_SHIFT]!;
-    const at = (node & UNIT_MASK) << 1;
-    const count = words[at + COUNT]!;
-    const place = at + HEADER + index * stride;
-    words.copyWithin(place, place + run * stride, at + HEADER + count * stride);
-    words[at + COUNT] = count - run;
   }
 
   /** Frees the path's empty leaf and the nodes above it that have no other child. */
@@ -702,67 +621,5 @@ export abstract class SortedTree {
       this.setRootWord(root, HEIGHT, height - 1);
       this.arena.free(top);
     }
-  }
-
-  // ---- nodes ------------------------------------------------------------------------------------------------------
-
-  /** Makes two neighbours equally full. */
-  private balance(left: number, right: number, stride: number): void {
-    const inLeft = this.nodeWord(left, COUNT);
-    const inRight = this.nodeWord(right, COUNT);
-    const wanted = (inLeft + inRight) >>> 1;
-    if (inLeft > wanted) {
-      const words = this.words[right >>> SEGMENT_SHIFT]!;
-      const at = ((right & UNIT_MASK) << 1) + HEADER;
-      const moved = inLeft - wanted;
-      words.copyWithin(at + moved * stride, at, at + inRight * stride);
-      this.copyItems(left, wanted, right, 0, moved, stride);
-      this.setNodeWord(left, COUNT, wanted);
-      this.setNodeWord(right, COUNT, inRight + moved);
-    } else if (inLeft < wanted) {
-      const moved = wanted - inLeft;
-      this.copyItems(right, 0, left, inLeft, moved, stride);
-      this.setNodeWord(left, COUNT, wanted);
-      this.cut(right, 0, moved, stride);
-    }
-  }
-
-  /** Moves the last `count` items of `from`, which begin at `index`, or all of them, behind those of `to`. */
-  private moveItems(from: number, index: number, to: number, count: number, stride: number): void {
-    const inTo = this.nodeWord(to, COUNT);
-    this.copyItems(from, index, to, inTo, count, stride);
-    this.setNodeWord(from, COUNT, index);
-    this.setNodeWord(to, COUNT, inTo + count);
-  }
-
-  private copyItems(from: number, fromIndex: number, to: number, toIndex: number, count: number, stride: number): void {
-    const words = this.words[from >>> SEGMENT_SHIFT]!;
-    const at = ((from & UNIT_MASK) << 1) + HEADER + fromIndex * stride;
-    const target = this.words[to >>> SEGMENT_SHIFT]!;
-    const targetAt = ((to & UNIT_MASK) << 1) + HEADER + toIndex * stride;
-    const length = count * stride;
-    for (let word = 0; word < length; word++) target[targetAt + word] = words[at + word]!;
-  }
-
-  /** Word `which` (0 the address, 1 the items below) of the child at `index`. */
-  private childWord(node: number, index: number, which: number): number {
-    const at = ((node & UNIT_MASK) << 1) + HEADER + index * this.entryWords + this.keyWords + 1;
-    return this.words[node >>> SEGMENT_SHIFT]![at + which]!;
-  }
-
-  private nodeWord(node: number, word: number): number {
-    return this.words[node >>> SEGMENT_SHIFT]![((node & UNIT_MASK) << 1) + word]!;
-  }
-
-  private setNodeWord(node: number, word: number, value: number): void {
-    this.words[node >>> SEGMENT_SHIFT]![((node & UNIT_MASK) << 1) + word] = value;
-  }
-
-  private rootWord(root: number, word: number): number {
-    return this.words[root >>> SEGMENT_SHIFT]![((root & UNIT_MASK) << 1) + word]!;
-  }
-
-  private setRootWord(root: number, word: number, value: number): void {
-    this.words[root >>> SEGMENT_SHIFT]![((root & UNIT_MASK) << 1) + word] = value;
   }
 }

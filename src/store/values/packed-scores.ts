@@ -64,7 +64,13 @@ export class PackedScores {
 
   /** The score of the member at position `at` of the blob. hot path */
   scoreAt(blob: Uint8Array, at: number): number {
-    const place = nextEntry(blob, at);
+    return this.scoreIn(blob, nextEntry(blob, at));
+  }
+
+  /** The score in the entry at `place`. hot path */
+  private scoreIn(blob: Uint8Array, place: number): number {
+    const first = blob[place]!;
+    if (first < 0x80) return first;
     if (isNumberEntry(blob, place)) return Number(numberAt(blob, place));
     const { listpack } = this;
     listpack.read(blob, place);
@@ -90,11 +96,24 @@ export class PackedScores {
     const { valueBytes, valueStart } = this.keyspace;
     let rank = 0;
     for (let at = firstEntry(valueStart); !isListpackEnd(valueBytes, at); rank++) {
-      const found = this.scoreAt(valueBytes, at);
+      const place = nextEntry(valueBytes, at);
+      const found = this.scoreIn(valueBytes, place);
       if (isAbove ? found > score : found >= score) break;
-      at = behindPair(valueBytes, at);
+      at = nextEntry(valueBytes, place);
     }
     return rank;
+  }
+
+  /** Position of the first member whose score is `score` or above, or of the end. */
+  placeOfScore(score: number): number {
+    const { valueBytes, valueStart } = this.keyspace;
+    let at = firstEntry(valueStart);
+    while (!isListpackEnd(valueBytes, at)) {
+      const place = nextEntry(valueBytes, at);
+      if (this.scoreIn(valueBytes, place) >= score) break;
+      at = nextEntry(valueBytes, place);
+    }
+    return at;
   }
 
   /** Number of members, from the first on, that are below a member in bytes, or, when `isAbove`, not above it. */

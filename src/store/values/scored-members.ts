@@ -172,6 +172,19 @@ export class ScoredMembers implements Structure {
     tree.removeRange(root, rank, count);
   }
 
+  /** Reads a byte of up to `count` entries in the leaf of the tree's cursor, for SortedSets.warm. Returns nothing of use. */
+  warm(count: number, isReverse: boolean): number {
+    const { tree, arena } = this;
+    const ahead = tree.itemsInLeaf(isReverse);
+    const last = count < ahead ? count : ahead;
+    let sum = 0;
+    for (let step = 1; step < last; step++) {
+      const entry = tree.valueNear(isReverse ? -step : step);
+      sum ^= arena.bytes[entry >>> SEGMENT_SHIFT]![((entry & UNIT_MASK) << 3) + SCORE_BYTES]!;
+    }
+    return sum;
+  }
+
   /** Puts the tree's cursor on the entry. */
   seekEntry(root: number, entry: number): void {
     this.tree.seekMember(

@@ -6,6 +6,7 @@
  *
  *      find(record, member)  ──► foundScore   ──► setScore, remove, rank
  *      scoreRank, memberRank ──► ranks        ──► seek(record, rank) ──► value*, memberScore(), next(), previous()
+ *      seekScore(record, score) ──► the same cursor ──► step(), orderScore(): scores alone; mark() ──► readMarked(mark)
  *
  *  I1  A record with a sorted set has at least one member when the command has ended: who removes the last one deletes the key.
  *  I2  What `find` and the cursor name is valid until the next change.
@@ -15,7 +16,9 @@
  * Source: encodings, limits and order as Redis 7.2 documents them.
  */
 
-import type { Listpack } from "../encodings/listpack.ts";
+import { UNIT_MASK } from "../arena/arena.ts";
+import { isListpackEnd, type Listpack } from "../encodings/listpack.ts";
+import { memberLength, memberStart, SCORE_BYTES } from "../encodings/member-table.ts";
 import { ABOVE, BELOW } from "../encodings/score-tree.ts";
 import { type Database, type Keyspace, NO_EXPIRY } from "../keyspace/keyspace.ts";
 import { ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET, type ValueView } from "../keyspace/record.ts";
@@ -35,6 +38,9 @@ export class SortedSets implements ValueView {
   /** A run of ranks that a command has found: for its own use. */
   rangeRank: number;
   rangeCount: number;
+  /** Borders of a range by score, read once. */
+  rangeLow: number;
+  rangeHigh: number;
 
   private readonly keyspace: Keyspace;
   private readonly packed: PackedScores;
@@ -45,6 +51,8 @@ export class SortedSets implements ValueView {
   private isPacked: boolean;
   private blob: Uint8Array;
   private at: number;
+  /** What `warm` read; it means nothing. */
+  warmed: number;
 
   constructor(keyspace: Keyspace) {
     this.keyspace = keyspace;
@@ -56,6 +64,9 @@ export class SortedSets implements ValueView {
     this.valueLength = 0;
     this.rangeRank = 0;
     this.rangeCount = 0;
+    this.rangeLow = Number.NaN; // doubles from the beginning: a field that holds small integers first changes its kind later
+    this.rangeHigh = Number.NaN;
+    this.warmed = 0;
     this.hash = 0;
     this.found = 0;
     this.isPacked = false;
@@ -236,6 +247,55 @@ export class SortedSets implements ValueView {
     return this.at !== -1 && this.readPacked();
   }
 
+  /**
+   * Puts the cursor on the first member whose score is `score` or above; false when there is none. Like `step` it does
+   * not point to the member, which would be a look at memory far away for each that is passed over. hot path
+   */
+  seekScore(record: number, score: number): boolean {
+    const { keyspace, structure } = this;
+    this.isPacked = !keyspace.records.isStructure(record);
+    if (!this.isPacked) {
+      structure.tree.seekScore(this.root(record), score, BELOW);
+      return !structure.tree.isAtEnd();
+    }
+    keyspace.readValue(record);
+    this.blob = keyspace.valueBytes;
+    this.at = this.packed.placeOfScore(score);
+    return !isListpackEnd(this.blob, this.at);
+  }
+
+  /** Moves the cursor on; false at the end. hot path */
+  step(): boolean {
+    if (!this.isPacked) return this.structure.tree.next();
+    this.at = behindPair(this.blob, this.at);
+    return !isListpackEnd(this.blob, this.at);
+  }
+
+  /** The score at the cursor, 0 for -0: as the order has it. hot path */
+  orderScore(): number {
+    return this.isPacked ? this.packed.scoreAt(this.blob, this.at) : this.structure.tree.score();
+  }
+
+  /** What names the member at the cursor until its sorted set changes, in a walk over this one sorted set. */
+  mark(): number {
+    return this.isPacked ? this.at : this.structure.tree.value();
+  }
+
+  /** Points valueBytes, valueStart and valueLength to a member that was marked. */
+  readMarked(mark: number): void {
+    this.at = mark;
+    if (this.isPacked) this.readPacked();
+    else this.readMember(mark);
+  }
+
+  /**
+   * Reads the beginning of up to `count` members from the cursor on, or back from it: entries lie anywhere, and here the
+   * processor fetches them side by side, where a walk would wait for each in turn. hot path
+   */
+  warm(count: number, isReverse: boolean): void {
+    if (!this.isPacked) this.warmed = this.structure.warm(count, isReverse);
+  }
+
   /** Moves the cursor on; false at the end. hot path */
   next(): boolean {
     if (!this.isPacked) return this.structure.tree.next() && this.readEntry();
@@ -293,10 +353,11 @@ export class SortedSets implements ValueView {
 
   /** Points valueBytes, valueStart and valueLength to an entry's member. */
   readMember(entry: number): void {
-    const { structure } = this;
-    this.valueBytes = structure.memberBytes(entry);
-    this.valueStart = structure.memberStart(entry);
-    this.valueLength = structure.memberLength(entry);
+    const bytes = this.structure.memberBytes(entry);
+    const at = ((entry & UNIT_MASK) << 3) + SCORE_BYTES;
+    this.valueBytes = bytes;
+    this.valueStart = memberStart(bytes, at);
+    this.valueLength = memberLength(bytes, at);
   }
 
   /** The score of an entry. */
