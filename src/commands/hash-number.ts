@@ -15,19 +15,25 @@ import { findHashForUpdate, NO_HASH } from "./hash.ts";
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
-const DIGITS_MAX = 20;
 const NO_INTEGER_IN_HASH = new ReplyError("ERR hash value is not an integer");
 const NO_FLOAT_IN_HASH = new ReplyError("ERR hash value is not a float");
 const INFINITE_INCREMENT = new ReplyError("ERR value is NaN or Infinity");
 const ZERO = new LongDouble(false, 0n, 0, false);
 
-/** Sets the field of argument 2 to `length` bytes of `text`. `record` as in `findHashForUpdate`. */
-function setField(context: CommandContext, record: number, text: Uint8Array, length: number): void {
+/**
+ * Sets the field of argument 2 to `length` bytes of `text`. `record` as in `findHashForUpdate`; `isFound`: hashes.find has
+ * just found the field. hot path
+ */
+function setField(context: CommandContext, record: number, isFound: boolean, text: Uint8Array, length: number): void {
   const { request, keyspace, database } = context;
   const { input, offset, length: lengths } = request;
   const { hashes } = keyspace;
   const fieldStart = offset[2]!;
   const fieldLength = lengths[2]!;
+  if (isFound) {
+    hashes.setFound(database, record, input, fieldStart, fieldLength, text, 0, length);
+    return;
+  }
   if (record !== 0) {
     hashes.set(database, record, input, fieldStart, fieldLength, text, 0, length);
     return;
@@ -48,7 +54,8 @@ function incrementBy(context: CommandContext): void {
   if (record === NO_HASH) return;
   const { hashes } = keyspace;
   let value: number | bigint | undefined = 0;
-  if (record !== 0 && hashes.find(record, request.input, request.offset[2]!, request.length[2]!)) {
+  const isFound = record !== 0 && hashes.find(record, request.input, request.offset[2]!, request.length[2]!);
+  if (isFound) {
     const { valueBytes, valueStart, valueLength } = hashes;
     const near = parseSafeInteger(valueBytes, valueStart, valueLength);
     value = Number.isNaN(near) ? parseInt64(valueBytes, valueStart, valueLength) : near;
@@ -57,10 +64,10 @@ function incrementBy(context: CommandContext): void {
     reply.error(NO_INTEGER_IN_HASH);
     return;
   }
-  const digits = new Uint8Array(DIGITS_MAX);
+  const { digits } = hashes;
   const near = typeof value === "number" && typeof increment === "number" ? value + increment : Number.NaN;
   if (Number.isSafeInteger(near)) {
-    setField(context, record, digits, writeInt64Digits(digits, 0, near));
+    setField(context, record, isFound, digits, writeInt64Digits(digits, 0, near));
     context.changed(EVENT_HASH, "hincrby", 1);
     reply.integer(near);
     return;
@@ -70,7 +77,7 @@ function incrementBy(context: CommandContext): void {
     reply.error(WOULD_OVERFLOW);
     return;
   }
-  setField(context, record, digits, writeInt64Digits(digits, 0, sum));
+  setField(context, record, isFound, digits, writeInt64Digits(digits, 0, sum));
   context.changed(EVENT_HASH, "hincrby", 1);
   reply.bigInteger(sum);
 }
@@ -90,7 +97,8 @@ function incrementByFloat(context: CommandContext): void {
   if (record === NO_HASH) return;
   const { hashes } = keyspace;
   let value: LongDouble | undefined = ZERO;
-  if (record !== 0 && hashes.find(record, request.input, request.offset[2]!, request.length[2]!)) {
+  const isFound = record !== 0 && hashes.find(record, request.input, request.offset[2]!, request.length[2]!);
+  if (isFound) {
     value = parseLongDouble(hashes.valueBytes, hashes.valueStart, hashes.valueLength);
   }
   if (value === undefined) {
@@ -103,7 +111,7 @@ function incrementByFloat(context: CommandContext): void {
     return;
   }
   const text = formatLongDouble(sum);
-  setField(context, record, Buffer.from(text, "latin1"), text.length);
+  setField(context, record, isFound, Buffer.from(text, "latin1"), text.length);
   context.changed(EVENT_HASH, "hincrbyfloat", 1);
   reply.bulkText(text);
 }

@@ -47,20 +47,23 @@ function findSets(context: CommandContext, first: number, end: number): number[]
   return records;
 }
 
-/** Members that all sets have, at most `limit` of them. */
-function intersection({ keyspace }: CommandContext, records: readonly number[], limit: number): Found[] {
+/** Members that all sets have, at most `limit` of them. hot path */
+function intersection(context: CommandContext, records: number[], limit: number): Found[] {
   if (records.includes(0)) return [];
-  const { sets } = keyspace;
-  const [smallest, ...others] = [...new Set(records)].sort((left, right) => sets.count(left) - sets.count(right));
+  const { sets } = context.keyspace;
+  // Two sets, as most often, need no sorting; more are asked in ascending order, where a member is soonest missed.
+  if (records.length > 2) records = [...new Set(records)].sort((left, right) => sets.count(left) - sets.count(right));
+  const isSecondSmaller = records.length === 2 && sets.count(records[1]!) < sets.count(records[0]!);
+  const walked = isSecondSmaller ? 1 : 0;
   const tokens: number[] = [];
-  sets.startWalk(smallest!);
+  sets.startWalk(records[walked]!);
   walk: while (tokens.length < limit && sets.next()) {
-    for (let index = 0; index < others.length; index++) {
-      if (!sets.has(others[index]!, sets.valueBytes, sets.valueStart, sets.valueLength)) continue walk;
+    for (let index = 0; index < records.length; index++) {
+      if (index !== walked && !sets.sharesFound(records[index]!)) continue walk;
     }
     tokens.push(sets.token);
   }
-  return [{ record: smallest!, tokens }];
+  return [{ record: records[walked]!, tokens }];
 }
 
 /** Members that at least one of `records`, a few sets, has. */
@@ -73,7 +76,7 @@ function union({ keyspace }: CommandContext, records: readonly number[]): Found[
     sets.startWalk(record);
     walk: while (sets.next()) {
       for (let index = 0; index < seen.length; index++) {
-        if (sets.has(seen[index]!, sets.valueBytes, sets.valueStart, sets.valueLength)) continue walk;
+        if (sets.sharesFound(seen[index]!)) continue walk;
       }
       tokens.push(sets.token);
     }
@@ -111,7 +114,7 @@ function difference(context: CommandContext, records: readonly number[], asksOth
     sets.startWalk(first);
     walk: while (sets.next()) {
       for (let index = 0; index < others.length; index++) {
-        if (sets.has(others[index]!, sets.valueBytes, sets.valueStart, sets.valueLength)) continue walk;
+        if (sets.sharesFound(others[index]!)) continue walk;
       }
       tokens.push(sets.token);
     }
@@ -130,13 +133,17 @@ function difference(context: CommandContext, records: readonly number[], asksOth
   return [{ record: first, tokens }];
 }
 
+/** hot path */
 function replyFound(context: CommandContext, found: readonly Found[]): void {
   const { reply, keyspace } = context;
   const { sets } = keyspace;
-  reply.set(found.reduce((sum, { tokens }) => sum + tokens.length, 0));
-  for (const { record, tokens } of found) {
-    for (let index = 0; index < tokens.length; index++) {
-      sets.readToken(record, tokens[index]!);
+  let count = 0;
+  for (let index = 0; index < found.length; index++) count += found[index]!.tokens.length;
+  reply.set(count);
+  for (let index = 0; index < found.length; index++) {
+    const { record, tokens } = found[index]!;
+    for (let each = 0; each < tokens.length; each++) {
+      sets.readToken(record, tokens[each]!);
       reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
     }
   }

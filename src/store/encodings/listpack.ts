@@ -168,33 +168,7 @@ export class Listpack implements ValueView {
    * time `skip` entries are passed over without a look. -1 when there is none. hot path
    */
   find(blob: Uint8Array, at: number, skip: number): number {
-    const { made, madeLength } = this;
-    const first = made[0]!;
-    // The byte before the backlength: elements that are alike (`field:1`, `field:2`) mostly differ at their end.
-    const lastAt = madeLength - 2;
-    const last = made[lastAt]!;
-    for (;;) {
-      const head = blob[at]!;
-      if (head === END) return -1;
-      // The first byte of a short entry says how long it is.
-      if (
-        head === first &&
-        (head < 0xc0 || nextEntry(blob, at) - at === madeLength) &&
-        blob[at + lastAt] === last &&
-        this.isMadeAt(blob, at)
-      ) {
-        return at;
-      }
-      at = nextEntry(blob, at);
-      for (let passed = 0; passed < skip; passed++) at = nextEntry(blob, at);
-    }
-  }
-
-  private isMadeAt(blob: Uint8Array, at: number): boolean {
-    const { made, madeLength } = this;
-    let index = 1;
-    while (index < madeLength && blob[at + index] === made[index]) index++;
-    return index === madeLength;
+    return findEntry(blob, at, skip, this.made, 0, this.madeLength);
   }
 }
 
@@ -228,6 +202,45 @@ export function previousEntry(blob: Uint8Array, at: number): number {
     factor *= 128;
     place--;
   }
+}
+
+/**
+ * Position of the first entry, from the one at `at` on, that equals the one of `length` bytes at `wantedAt` of `wanted`;
+ * each time `skip` entries are passed over without a look. -1 when there is none. hot path
+ */
+export function findEntry(
+  blob: Uint8Array,
+  at: number,
+  skip: number,
+  wanted: Uint8Array,
+  wantedAt: number,
+  length: number,
+): number {
+  const first = wanted[wantedAt]!;
+  // The byte before the backlength: elements that are alike (`field:1`, `field:2`) mostly differ at their end.
+  const lastAt = length - 2;
+  const last = wanted[wantedAt + lastAt]!;
+  for (;;) {
+    const head = blob[at]!;
+    if (head === END) return -1;
+    // The first byte of a short entry says how long it is.
+    if (
+      head === first &&
+      (head < 0xc0 || nextEntry(blob, at) - at === length) &&
+      blob[at + lastAt] === last &&
+      isSameEntry(blob, at, wanted, wantedAt, length)
+    ) {
+      return at;
+    }
+    at = nextEntry(blob, at);
+    for (let passed = 0; passed < skip; passed++) at = nextEntry(blob, at);
+  }
+}
+
+function isSameEntry(blob: Uint8Array, at: number, wanted: Uint8Array, wantedAt: number, length: number): boolean {
+  let index = 1;
+  while (index < length && blob[at + index] === wanted[wantedAt + index]) index++;
+  return index === length;
 }
 
 /** Whether the blob ends at `at`. */

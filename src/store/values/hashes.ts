@@ -37,6 +37,8 @@ import { TableStructure } from "./table-structure.ts";
 /** Bytes before the field. */
 const INLINE_HEAD_BYTES = 5;
 const EXTERNAL_HEAD_BYTES = 12;
+/** A sign and the digits of a number of 64 bits. */
+const DIGITS_MAX = 20;
 
 export class Hashes extends TableStructure implements ValueView {
   /** The value that `find`, `next`, `pick` and `readFieldValue` found; valid until the next write. */
@@ -49,6 +51,10 @@ export class Hashes extends TableStructure implements ValueView {
   fieldLength: number;
   /** Where the record is after the last operation that wrote. */
   record: number;
+  /** Room for the digits of a number on its way into a field. */
+  readonly digits: Uint8Array;
+  /** Offset in its listpack of the value that `find` found, 0 when it was in a table. */
+  private foundOffset: number;
 
   private readonly keyspace: Keyspace;
   private readonly records: Records;
@@ -73,6 +79,8 @@ export class Hashes extends TableStructure implements ValueView {
     this.fieldStart = 0;
     this.fieldLength = 0;
     this.record = 0;
+    this.digits = new Uint8Array(DIGITS_MAX);
+    this.foundOffset = 0;
     this.walkBlob = undefined;
     this.walkAt = 0;
   }
@@ -94,6 +102,7 @@ export class Hashes extends TableStructure implements ValueView {
       const table = this.records.externalAddress(record);
       const entry = this.tables.find(table, this.hash.hash(field, start, length), field, start, length);
       if (entry === 0) return false;
+      this.foundOffset = 0;
       this.readFieldValue(entry);
       return true;
     }
@@ -104,7 +113,9 @@ export class Hashes extends TableStructure implements ValueView {
     const bytes = keyspace.valueBytes;
     const at = listpack.find(bytes, firstEntry(keyspace.valueStart), 1);
     if (at === -1) return false;
-    listpack.read(bytes, nextEntry(bytes, at));
+    const valueAt = nextEntry(bytes, at);
+    this.foundOffset = valueAt - keyspace.valueStart;
+    listpack.read(bytes, valueAt);
     this.takeValue();
     return true;
   }
@@ -303,6 +314,26 @@ export class Hashes extends TableStructure implements ValueView {
     this.tables.replace(made);
     this.freeEntry(entry);
     return false;
+  }
+
+  /** As `set`, for the field that `find` has just found: nothing was looked for or changed since. hot path */
+  setFound(
+    database: Database,
+    record: number,
+    field: Uint8Array,
+    fieldStart: number,
+    fieldLength: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueLength: number,
+  ): void {
+    if (this.foundOffset === 0 || !this.isShort(fieldLength, valueLength)) {
+      this.set(database, record, field, fieldStart, fieldLength, value, valueStart, valueLength);
+      return;
+    }
+    this.listpack.begin();
+    this.listpack.append(value, valueStart, valueLength);
+    this.record = this.packed.splice(database, record, this.foundOffset, 1);
   }
 
   /**

@@ -24,6 +24,7 @@ import { RecordList } from "../encodings/hash-table.ts";
 import { INTSET_HEAD_BYTES, Intset, intsetCount, intsetWidth, writeIntsetHead } from "../encodings/intset.ts";
 import {
   entryAt,
+  findEntry,
   firstEntry,
   isListpackEnd,
   LISTPACK_EMPTY_BYTES,
@@ -134,6 +135,19 @@ export class Sets extends TableStructure implements ValueView {
     listpack.append(member, start, length);
     const at = listpack.find(keyspace.valueBytes, firstEntry(keyspace.valueStart), 0);
     return at === -1 ? -1 : at - keyspace.valueStart;
+  }
+
+  /** Whether another set has the member on which the walk stands. Does not disturb the walk. hot path */
+  sharesFound(record: number): boolean {
+    if (this.walkEncoding !== ENCODING_LISTPACK || this.records.encoding(record) !== ENCODING_LISTPACK) {
+      return this.search(record, this.valueBytes, this.valueStart, this.valueLength) !== -1;
+    }
+    // Equal members have equal entries, whichever listpack they are in.
+    const { keyspace } = this;
+    keyspace.readValue(record);
+    const at = this.walkStart + this.token;
+    const first = firstEntry(keyspace.valueStart);
+    return findEntry(keyspace.valueBytes, first, 0, this.walkBlob, at, this.walkAt - at) !== -1;
   }
 
   /** Begins a walk over all members, which `next` goes on with. */
