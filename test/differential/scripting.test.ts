@@ -94,6 +94,29 @@ describe("scripts answer as the real server's do", () => {
     await pair.equal("FCALL", "dumped", 0);
   });
 
+  test("a user's scripts may do no more than the user", async () => {
+    await pair.equal("ACL", "SETUSER", "limited", "on", "nopass", "~mine*", "+@all", "-set");
+    const user = async (client: RawClient, ...command: string[]): Promise<string> => {
+      await client.call("AUTH", "limited", "x");
+      const reply = String(await client.call(...command));
+      await client.call("AUTH", "default", "");
+      return reply;
+    };
+    for (const script of [
+      "return redis.call('get', 'mine')",
+      "return redis.acl_check_cmd('get', 'yours')",
+      "return redis.acl_check_cmd('set', 'mine', 'x')",
+      "return redis.acl_check_cmd('get', 'mine')",
+    ]) {
+      assert.equal(await user(pair.ours, "EVAL", script, "0"), await user(pair.theirs, "EVAL", script, "0"));
+    }
+    for (const script of ["return redis.call('get', 'yours')", "return redis.call('set', 'mine', 1)"]) {
+      // Redis 7.2 says more than 7.0 does.
+      assert.match(await user(pair.ours, "EVAL", script, "0"), /^-ERR ACL failure in script: /);
+      assert.match(await user(pair.theirs, "EVAL", script, "0"), /^-ERR The user executing the script can't/);
+    }
+  });
+
   test("a waiting client is served after the script that pushed, a watched key makes EXEC do nothing", async () => {
     await pair.equal("FLUSHALL");
     await pair.equal("WATCH", "w");
