@@ -56,16 +56,18 @@ const UNBALANCED_XREADGROUP = new ReplyError(
 const DOLLAR = 36;
 const GREATER = 62;
 
-interface ReadOptions {
+class ReadOptions {
   /** ms, -1: does not wait. */
-  timeoutMs: number;
+  timeoutMs = -1;
   /** 0: all. */
-  count: number;
-  isSilent: boolean;
+  count = 0;
+  isSilent = false;
   /** Arguments: the first key, the number of keys, the group (0: none). */
-  firstKey: number;
-  keyCount: number;
-  group: number;
+  firstKey = 0;
+  keyCount = 0;
+  group = 0;
+  /** The group of the last key, which `readIds` has found (0: none): good until something changes. */
+  lastGroup = 0;
 }
 
 function read(context: CommandContext): void {
@@ -79,7 +81,7 @@ function readGroup(context: CommandContext): void {
 function run(context: CommandContext, hasGroup: boolean): void {
   const { reply, keyspace } = context;
   const { registers } = keyspace.streams;
-  const options: ReadOptions = { timeoutMs: -1, count: 0, isSilent: false, firstKey: 0, keyCount: 0, group: 0 };
+  const options = new ReadOptions();
   if (!readOptions(context, hasGroup, options)) return;
   if (!readIds(context, hasGroup, options)) return;
   const mark = registers.outerMark;
@@ -89,7 +91,9 @@ function run(context: CommandContext, hasGroup: boolean): void {
     const root = hasGroup ? writeRoot(context, argument) : readRoot(context, argument);
     if (root === 0 || root === -1) continue;
     registers.ids.read(index, registers.id);
-    const group = hasGroup ? findGroup(context, root, options.group) : 0;
+    // Of several keys the first one may have changed something.
+    const isKnown = options.keyCount === 1;
+    const group = !hasGroup ? 0 : isKnown ? options.lastGroup : findGroup(context, root, options.group);
     const wanted = group === 0 ? serveFrom(context, root, registers.id) : chooseGroupId(context, root, group);
     const consumer = group === 0 ? 0 : meetConsumer(context, group, options, argument);
     if (wanted === "nothing") continue;
@@ -168,7 +172,8 @@ function readIds(context: CommandContext, hasGroup: boolean, options: ReadOption
     const argument = key + options.keyCount;
     const root = readRoot(context, key);
     if (root === -1) return false;
-    if (hasGroup && (root === 0 || findGroup(context, root, options.group) === 0)) {
+    options.lastGroup = hasGroup && root !== 0 ? findGroup(context, root, options.group) : 0;
+    if (hasGroup && options.lastGroup === 0) {
       const group = shownText(context, options.group);
       reply.errorText(
         `NOGROUP No such key '${shownText(context, key)}' or consumer group '${group}' in XREADGROUP with GROUP option`,

@@ -78,20 +78,13 @@ const DEFAULT_LIMIT = 10_000;
 const DEFAULT_LIMIT_MAX = 1_000_000;
 
 /** What `readOptions` found beside what is in the registers of the streams. */
-interface StreamOptions {
-  strategy: number;
-  isApproximate: boolean;
-  mayMake: boolean;
+class StreamOptions {
+  strategy = STRATEGY_NONE;
+  isApproximate = false;
+  mayMake = true;
   /** ID_WHOLE or ID_OPEN_SEQUENCE; ID_INVALID for "*". */
-  idForm: number;
+  idForm = ID_INVALID;
 }
-
-const APPEND_ANY: StreamOptions = Object.freeze({
-  strategy: STRATEGY_NONE,
-  isApproximate: false,
-  mayMake: true,
-  idForm: ID_INVALID,
-});
 
 /**
  * Reads the options from argument 2 on, and XADD's id. Returns the index of the id (XADD) or the number of arguments
@@ -190,10 +183,9 @@ function add(context: CommandContext): void {
   const { request, reply, keyspace, database } = context;
   const { streams } = keyspace;
   const { id, lastId, trimming } = streams.registers;
-  let options = APPEND_ANY;
+  const options = new StreamOptions();
   let idAt = 2;
   if (!isAutomatic(context, 2)) {
-    options = { ...APPEND_ANY };
     idAt = readOptions(context, true, options);
     if (idAt === -1) return;
   }
@@ -304,12 +296,7 @@ function remove(context: CommandContext): void {
 function trim(context: CommandContext): void {
   const { reply, keyspace } = context;
   const { streams } = keyspace;
-  const options: StreamOptions = {
-    strategy: STRATEGY_NONE,
-    isApproximate: false,
-    mayMake: false,
-    idForm: ID_INVALID,
-  };
+  const options = new StreamOptions();
   if (readOptions(context, false, options) === -1) return;
   const root = writeRoot(context, 1);
   if (root === -1) return;

@@ -108,9 +108,15 @@ function upperProduct(value: number): number {
   const high = value >>> 16;
   const factorLow = HASH_FACTOR_LOW & 0xffff;
   const factorHigh = HASH_FACTOR_LOW >>> 16;
-  const middle = (Math.imul(high, factorLow) >>> 0) + (Math.imul(low, factorLow) >>> 16);
-  const carry = (Math.imul(low, factorHigh) >>> 0) + (middle & 0xffff);
-  return (Math.imul(high, factorHigh) + Math.floor(middle / 65536) + Math.floor(carry / 65536)) | 0;
+  // A product of 16 by 16 bits leaves room for another 16: no sum here needs more than 32, and none becomes a double.
+  const middle = (Math.imul(high, factorLow) + (Math.imul(low, factorLow) >>> 16)) | 0;
+  const carry = (Math.imul(low, factorHigh) + (middle & 0xffff)) | 0;
+  return (Math.imul(high, factorHigh) + (middle >>> 16) + (carry >>> 16)) | 0;
+}
+
+/** The upper half of the 64-bit product of (high, low) and the hash's factor. */
+function upperHalf(high: number, low: number): number {
+  return (upperProduct(low) + Math.imul(high, HASH_FACTOR_LOW) + Math.imul(low, HASH_FACTOR_HIGH)) | 0;
 }
 
 /**
@@ -127,15 +133,15 @@ export function placeOf(bytes: Uint8Array, start: number, length: number): numbe
   for (; at < wholeEnd; at += 8) {
     let partLow = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     let partHigh = bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24);
-    partHigh = upperProduct(partLow) + Math.imul(partHigh, HASH_FACTOR_LOW) + Math.imul(partLow, HASH_FACTOR_HIGH);
+    partHigh = upperHalf(partHigh, partLow);
     partLow = Math.imul(partLow, HASH_FACTOR_LOW);
     // part XOR part >> 47
     partLow ^= partHigh >>> 15;
-    partHigh = upperProduct(partLow) + Math.imul(partHigh, HASH_FACTOR_LOW) + Math.imul(partLow, HASH_FACTOR_HIGH);
+    partHigh = upperHalf(partHigh, partLow);
     partLow = Math.imul(partLow, HASH_FACTOR_LOW);
     low ^= partLow;
     high ^= partHigh;
-    high = upperProduct(low) + Math.imul(high, HASH_FACTOR_LOW) + Math.imul(low, HASH_FACTOR_HIGH);
+    high = upperHalf(high, low);
     low = Math.imul(low, HASH_FACTOR_LOW);
   }
   if (at < end) {
@@ -144,11 +150,11 @@ export function placeOf(bytes: Uint8Array, start: number, length: number): numbe
       if (index < 4) low ^= byte << (index * 8);
       else high ^= byte << ((index - 4) * 8);
     }
-    high = upperProduct(low) + Math.imul(high, HASH_FACTOR_LOW) + Math.imul(low, HASH_FACTOR_HIGH);
+    high = upperHalf(high, low);
     low = Math.imul(low, HASH_FACTOR_LOW);
   }
-  low ^= (high | 0) >>> 15;
-  high = (upperProduct(low) + Math.imul(high, HASH_FACTOR_LOW) + Math.imul(low, HASH_FACTOR_HIGH)) | 0;
+  low ^= high >>> 15;
+  high = upperHalf(high, low);
   low = Math.imul(low, HASH_FACTOR_LOW);
   low ^= high >>> 15;
   // The 50 bits above the register's index, with a one behind them.

@@ -68,7 +68,8 @@ export function isGreatestId(id: StreamId): boolean {
 
 /** 0-0, or the greatest id there is. */
 export function fillId(id: StreamId, isGreatest: boolean): void {
-  id.fill(isGreatest ? WORD_MAX : 0);
+  const word = isGreatest ? WORD_MAX : 0;
+  setId(id, word, word, word, word); // four stores; `fill` would be a call into the runtime
 }
 
 /** The next id; false when there is none: then it has become 0-0. hot path */
