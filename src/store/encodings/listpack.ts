@@ -222,25 +222,25 @@ export function findEntry(
   const last = wanted[wantedAt + lastAt]!;
   for (;;) {
     const head = blob[at]!;
-    if (head === END) return -1;
-    // The first byte of a short entry says how long it is.
-    if (
-      head === first &&
-      (head < 0xc0 || nextEntry(blob, at) - at === length) &&
-      blob[at + lastAt] === last &&
-      isSameEntry(blob, at, wanted, wantedAt, length)
-    ) {
-      return at;
+    if ((head & 0xc0) === 0x80) {
+      // A short text, as most are: its first byte says how long it is.
+      if (head === first && blob[at + lastAt] === last && isSameEntry(blob, at, wanted, wantedAt, length)) return at;
+      at += 2 + (head & 0x3f);
+    } else {
+      if (head === END) return -1;
+      const next = nextEntry(blob, at);
+      if (head === first && next - at === length && isSameEntry(blob, at, wanted, wantedAt, length)) return at;
+      at = next;
     }
-    at = nextEntry(blob, at);
     for (let passed = 0; passed < skip; passed++) at = nextEntry(blob, at);
   }
 }
 
+/** Whether two entries of the same length and with the same first byte are the same: from the end, where they differ. */
 function isSameEntry(blob: Uint8Array, at: number, wanted: Uint8Array, wantedAt: number, length: number): boolean {
-  let index = 1;
-  while (index < length && blob[at + index] === wanted[wantedAt + index]) index++;
-  return index === length;
+  let index = length - 1;
+  while (index > 0 && blob[at + index] === wanted[wantedAt + index]) index--;
+  return index === 0;
 }
 
 /** Whether the blob ends at `at`. */
