@@ -61,6 +61,8 @@ const ENTRY_ESTIMATE_BYTES = 8;
 const JOINED_NODES_MIN = 5;
 /** Cells below this are not worth shrinking. */
 const SHRUNK_CELL_MIN = 256;
+/** Fewer nodes than this are taken out one by one. */
+const CUT_NODES_MIN = 16;
 /** Mask: one pop in 16 looks whether the cell is too large. */
 const POPS_PER_CHECK = 15;
 
@@ -380,6 +382,64 @@ export class Quicklist extends QuicklistNodes {
       place = 0;
       offset = LISTPACK_HEAD_BYTES;
     }
+  }
+
+  /**
+   * Takes `count` elements off one end; at least one stays. When many nodes go as a whole, they become a list of their
+   * own, which is the caller's to free, in its own time: returns its root, otherwise 0. Cannot fail.
+   */
+  cutOff(root: number, isHead: boolean, count: number): number {
+    const staying = this.get(root, ITEMS) - count;
+    const outward = isHead ? PREVIOUS : NEXT;
+    const inward = isHead ? NEXT : PREVIOUS;
+    let cut = 0;
+    if (this.get(root, NODES) >= CUT_NODES_MIN && count > 0) {
+      // From the nearer end to the outermost node that stays: `passed` elements, in `nodes` nodes before it.
+      const isFromCut = count <= staying;
+      const wanted = isFromCut ? count : staying - 1;
+      let node = this.get(root, isFromCut === isHead ? HEAD : TAIL);
+      let nodes = 0;
+      let passed = 0;
+      for (let items = this.itemsOf(node); passed + items <= wanted; items = this.itemsOf(node)) {
+        passed += items;
+        nodes++;
+        node = this.get(node, isFromCut ? inward : outward);
+      }
+      const cutNodes = isFromCut ? nodes : this.get(root, NODES) - nodes - 1;
+      const cutItems = isFromCut ? passed : this.get(root, ITEMS) - passed - this.itemsOf(node);
+      if (cutNodes >= CUT_NODES_MIN) cut = this.detach(root, node, isHead, cutNodes, cutItems);
+    }
+    const rest = this.get(root, ITEMS) - staying;
+    this.removeRange(root, isHead ? 0 : staying, rest);
+    return cut;
+  }
+
+  /**
+   * Makes a list of the `nodes` nodes, with `items` elements, before (`isHead`) or behind `node`; 0 when there is no memory.
+   * No node changes: a snapshot that has yet to see them finds them as they are.
+   */
+  private detach(root: number, node: number, isHead: boolean, nodes: number, items: number): number {
+    let cut: number;
+    try {
+      cut = this.create();
+    } catch (error) {
+      if (error instanceof ArenaExhausted) return 0;
+      throw error;
+    }
+    const near = isHead ? HEAD : TAIL;
+    const far = isHead ? TAIL : HEAD;
+    const outward = isHead ? PREVIOUS : NEXT;
+    const edge = this.get(node, outward);
+    this.put(cut, near, this.get(root, near));
+    this.put(cut, far, edge);
+    this.put(cut, NODES, nodes);
+    this.put(cut, ITEMS, items);
+    this.put(edge, isHead ? NEXT : PREVIOUS, 0);
+    this.put(node, outward, 0);
+    this.put(root, near, node);
+    this.put(root, NODES, this.get(root, NODES) - nodes);
+    this.put(root, ITEMS, this.get(root, ITEMS) - items);
+    return cut;
   }
 
   /** Takes the first or the last element out. Cannot fail. hot path */

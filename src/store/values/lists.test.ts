@@ -159,3 +159,31 @@ test("pushing and popping at both ends of a long list moves few bytes: each end 
   pair.check();
   assert.equal(pair.keyspace.records.encoding(pair.find(0)), ENCODING_LISTPACK);
 });
+
+test("a trim of many nodes leaves them to idle moments, and keeps exactly what is between", () => {
+  for (const [before, behind] of [
+    [900, 0],
+    [0, 900],
+    [70, 890],
+    [890, 70],
+    [3, 3],
+    [0, 998],
+    [500, 499],
+  ] as const) {
+    const pair = new ListPair({ nodeSize: 4, plainBytes: 1 << 30 });
+    const { keyspace } = pair;
+    const base = { key: 0, otherKey: 0, isHead: false, isAfter: false, index: 0, length: 8, isNumber: false };
+    for (let step = 0; step < 1000; step++) pair.run({ ...base, kind: "push", count: 0 });
+    const list = pair.model.get("0")!;
+    keyspace.lists.trim(keyspace.databases[0]!, pair.find(0), before, behind);
+    pair.model.set("0", list.slice(before, list.length - behind));
+    pair.check();
+    assert.equal(keyspace.pendingReclaims() > 0, Math.max(before, behind) > 300, `${before} and ${behind}`);
+    while (keyspace.reclaim(10));
+    pair.check();
+    keyspace.deleteRecord(keyspace.databases[0]!, pair.find(0));
+    while (keyspace.reclaim(10));
+    pair.model.delete("0");
+    pair.check();
+  }
+});

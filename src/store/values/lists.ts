@@ -313,7 +313,7 @@ export class Lists extends ListCursor implements Structure {
       const root = this.records.externalAddress(record);
       const { quicklist } = this;
       if (count === 1) quicklist.pop(root, isHead);
-      else quicklist.removeRange(root, isHead ? 0 : quicklist.count(root) - count, count);
+      else this.cutOff(root, isHead, count);
       return quicklist.get(root, NODES) === 1 ? this.makePacked(database, record) : record;
     }
     if (isHead) return this.packed.remove(database, record, LISTPACK_HEAD_BYTES, count);
@@ -327,12 +327,17 @@ export class Lists extends ListCursor implements Structure {
   trim(database: Database, record: number, headCount: number, tailCount: number): number {
     if (this.isQuick(record)) {
       const root = this.records.externalAddress(record);
-      this.quicklist.removeRange(root, 0, headCount);
-      this.quicklist.removeRange(root, this.quicklist.count(root) - tailCount, tailCount);
+      this.cutOff(root, true, headCount);
+      this.cutOff(root, false, tailCount);
       return this.makePacked(database, record);
     }
     if (headCount > 0) record = this.remove(database, record, true, headCount);
     return tailCount > 0 ? this.remove(database, record, false, tailCount) : record;
+  }
+
+  private cutOff(root: number, isHead: boolean, count: number): void {
+    const cut = this.quicklist.cutOff(root, isHead, count);
+    if (cut !== 0) this.keyspace.freeStructure(TYPE_LIST, cut);
   }
 
   /**
