@@ -65,6 +65,7 @@ export const WARM_MAX = 64;
 
 /** Makes a number below 1 of one below 2^32. */
 const UNIT_OF_RANDOM = 2 ** -32;
+const ONE_DRAW_MAX = 2 ** 22;
 
 /** Called before a chain changes that the running snapshot has not passed. */
 export type Capture = (table: number, home: number) => void;
@@ -398,10 +399,24 @@ export class HashTable {
     // second bucket, 12 places are all there are, otherwise 24.
     const header = this.words[table >>> SEGMENT_SHIFT]!;
     const places = header[((table & UNIT_MASK) << 1) + OVERFLOW] === 0 ? SLOTS : 2 * SLOTS;
+    // One number draws bucket and place as long as there are a thousand times more numbers than places.
+    const isOneDraw = buckets * places <= ONE_DRAW_MAX;
     for (let attempt = 0; attempt < 200; attempt++) {
       // Multiplied, not divided: a remainder of unsigned numbers is slow.
-      const bucket = this.bucketAt(table, (random() * buckets * UNIT_OF_RANDOM) | 0);
-      const place = (random() * places * UNIT_OF_RANDOM) | 0;
+      const drawn = random() * buckets * UNIT_OF_RANDOM;
+      const index = drawn | 0;
+      const place = ((isOneDraw ? drawn - index : random() * UNIT_OF_RANDOM) * places) | 0;
+      const bucket = this.bucketAt(table, index);
+      // Nearly always a place of the first bucket, and as often as not an empty one: no call for those.
+      if (place < LINK_SLOT) {
+        const words = this.words[bucket >>> SEGMENT_SHIFT]!;
+        const at = (bucket & UNIT_MASK) << 1;
+        if (((words[at + (place >>> 2)]! >>> ((place & 3) << 3)) & 255) === 0) continue;
+        this.home = bucket;
+        this.bucket = bucket;
+        this.slot = place;
+        return words[at + SLOT_WORD + place]!;
+      }
       const record = this.recordAtPlace(bucket, place);
       if (record === 0) continue;
       this.home = bucket;
