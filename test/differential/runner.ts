@@ -423,11 +423,15 @@ export class DifferentialRunner {
     const questions: Question[] = [];
     for (const [place, database] of DATABASES.entries()) {
       const keys = expected[place * 3 + 1];
-      const reason =
-        compareUnordered(keys, actual[place * 3 + 1]) ?? compareExactly(expected[place * 3 + 2], actual[place * 3 + 2]);
-      if (reason !== undefined) return `keys of database ${database} afterwards: ${reason}`;
+      const listed = compareUnordered(keys, actual[place * 3 + 1]);
+      if (listed !== undefined) return `keys of database ${database} afterwards: ${listed}`;
       if (keys === undefined) return "the real server does not answer KEYS";
       const names = parseReply(keys).items.map((item) => item.text ?? "");
+      const count = expected[place * 3 + 2];
+      // Where the real server counts more than it lists, there are keys whose time is over: when they go is its own affair.
+      const hasExpired = count?.toString("latin1") !== `:${names.length}\r\n`;
+      const counted = hasExpired ? undefined : compareExactly(count, actual[place * 3 + 2]);
+      if (counted !== undefined) return `number of keys of database ${database} afterwards: ${counted}`;
       if (names.length === 0) continue;
       questions.push({ args: ["SELECT", database], compare: compareExactly, place: {} });
       questions.push(...(await this.questionsAbout(database, names)));
