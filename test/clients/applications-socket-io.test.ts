@@ -166,7 +166,7 @@ for (const [way, makeAdapter] of Object.entries(WAYS)) {
         assert.deepEqual(others, []);
         for (const [index, client] of clients.entries())
           client.on("ask", (factor: number, answer: (value: number) => void) => answer(factor * (index + 1)));
-        const answers: number[] = await servers[1]!.timeout(10_000).emitWithAck("ask", 10);
+        const answers: number[] = await servers[1]!.timeout(5000).emitWithAck("ask", 10);
         assert.deepEqual(
           answers.sort((a, b) => a - b),
           [10, 20],
