@@ -25,6 +25,8 @@ const HALF_MASK = (1 << HALF_STEP) - 1;
 
 /** How far distances by Math, which are not exact to the last bit, may be off is less than this by far. */
 export const DOUBT_METRES = 0.001;
+/** Radians: more than an arc sine near the pole may be off. */
+const ROUNDING = 1e-7;
 /** Metres; half of the earth's circumference is 20 021 000. */
 const HUGE_RADIUS = 19_000_000;
 
@@ -225,6 +227,8 @@ export class Circle {
   private readonly beyond: number;
   /** Radians: what is farther north or south is outside. */
   private readonly up: number;
+  /** The same for the east and west; infinite when a pole lies within. */
+  private readonly aside: number;
 
   /** `radius`: metres. */
   constructor(centre: Place, radius: number) {
@@ -236,6 +240,8 @@ export class Circle {
     this.within = isHuge || radius < DOUBT_METRES ? -1 : halfChord(radius - DOUBT_METRES);
     this.beyond = isHuge ? Number.POSITIVE_INFINITY : halfChord(radius + DOUBT_METRES);
     this.up = (radius + DOUBT_METRES) / EARTH_RADIUS;
+    const hasPole = Math.abs(this.latitude) + this.up >= Math.PI / 2 - ROUNDING;
+    this.aside = hasPole ? Number.POSITIVE_INFINITY : Math.asin(Math.sin(this.up) / this.cosine) + ROUNDING;
   }
 
   /** Above 0 when the place is within, below 0 when it is outside, 0 when only an exact distance can tell. hot path */
@@ -243,7 +249,10 @@ export class Circle {
     const latitude = place.latitude * DEGREE;
     const difference = latitude - this.latitude;
     if (difference > this.up || -difference > this.up) return -1;
-    const across = Math.sin((place.longitude * DEGREE - this.longitude) / 2);
+    const turn = place.longitude * DEGREE - this.longitude;
+    const angle = turn < 0 ? -turn : turn;
+    if (angle > this.aside && 2 * Math.PI - angle > this.aside) return -1;
+    const across = Math.sin(turn / 2);
     const along = Math.sin(difference / 2);
     const square = along * along + this.cosine * Math.cos(latitude) * across * across;
     if (square < this.within) return 1;

@@ -242,3 +242,18 @@ test("scores are read as the real server reads them", async () => {
     await server.stop();
   }
 });
+
+test("a decimal with a point reads as the nearest double, as JavaScript reads it", () => {
+  const digits = fc.string({ unit: fc.constantFrom(..."0123456789"), maxLength: 17 });
+  fc.assert(
+    fc.property(fc.constantFrom("", "-"), digits, digits, (sign, whole, fraction) => {
+      fc.pre(whole.length + fraction.length > 0);
+      const text = `${sign}${whole}.${fraction}`;
+      const bytes = Buffer.from(`xx${text}`, "latin1");
+      assert.ok(Object.is(parseFloat64(bytes, 2, text.length), Number(text)), text);
+    }),
+  );
+  for (const text of [".", "-.", "1.2.3", "1..", "--1.5", "1.5x"]) {
+    assert.ok(Number.isNaN(parseFloat64(Buffer.from(text), 0, text.length)), text);
+  }
+});

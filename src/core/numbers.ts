@@ -24,6 +24,8 @@ export {
 
 const MINUS = 45;
 const ZERO = 48;
+const POINT = 46;
+const POWERS_OF_TEN: readonly number[] = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
 
 /**
  * The whole number in [-(2^53 - 1), 2^53 - 1] that `bytes[start ... start+length)` spells, NaN when it spells none or one
@@ -95,6 +97,20 @@ export function parseFloat64(bytes: Uint8Array, start: number, length: number): 
       whole = whole * 10 + digit;
     }
     if (at === end && !Number.isNaN(whole)) return isNegative ? -whole : whole;
+    // Up to 15 digits and a point: both numbers are exact, so their quotient is the nearest double (Clinger 1990).
+    if (at < end && bytes[at] === POINT) {
+      const point = at++;
+      for (; at < end; at++) {
+        const digit = bytes[at]! - ZERO;
+        if (digit < 0 || digit > 9) break;
+        whole = whole * 10 + digit;
+      }
+      const hasDigits = end - point > 1 || point > (isNegative ? start + 1 : start);
+      if (at === end && hasDigits) {
+        const value = whole / POWERS_OF_TEN[end - point - 1]!;
+        return isNegative ? -value : value;
+      }
+    }
   }
   const kind = scanFloat(bytes, start, length);
   if (kind === "none") return Number.NaN;
@@ -129,6 +145,8 @@ export function formatFloat64(value: number): string {
   if (value === Number.NEGATIVE_INFINITY) return "-inf";
   if (Number.isSafeInteger(value)) return String(value);
   if (value >= -EXACT_WHOLE_MAX && value <= EXACT_WHOLE_MAX && Number.isInteger(value)) return BigInt(value).toString();
+  const size = Math.abs(value);
+  if (size >= 0.001 && size < 10_000) return String(value); // JavaScript lays the same digits out in the same way here
   return formatShortest(value);
 }
 

@@ -5,7 +5,8 @@
  *                     ▲         ▲            ▲
  *                     └─────────┴────────────┴── Keyspace.warm: hashes, buckets, records
  *
- *  I1  It only guesses: the first argument is taken for a key. Nothing depends on it but time.
+ *  I1  It only guesses: the first argument is taken for a key, of XREAD and XREADGROUP the last but one. Nothing depends
+ *      on it but time.
  *  I2  Requests in an unusual form (long headers, inline) end the window; they are served as ever.
  *
  * In a keyspace larger than the caches a GET waits twice for memory, for its bucket and for its record, and these waits
@@ -37,6 +38,7 @@ export class Prefetch {
       let next = at + 4;
       let keyStart = 0;
       let keyLength = 0;
+      let keyArgument = 1;
       let argument = 0;
       for (; argument < argumentCount; argument++) {
         // $N\r\n or $NN\r\n
@@ -49,7 +51,10 @@ export class Prefetch {
           length = length * 10 + input[next + 2]! - 48;
           next += 5;
         }
-        if (argument === 1) {
+        if (argument === 0 && (length === 5 || length === 10) && isStreamRead(input, next)) {
+          keyArgument = argumentCount - 2;
+        }
+        if (argument === keyArgument) {
           keyStart = next;
           keyLength = length;
         }
@@ -66,4 +71,9 @@ export class Prefetch {
     if (count > 1) keyspace.warm(database, input, starts, lengths, count);
     return at;
   }
+}
+
+/** Whether a name of five or ten letters is XREAD or XREADGROUP: no other one begins like this. */
+function isStreamRead(input: Uint8Array, start: number): boolean {
+  return (input[start]! | 32) === 120 && (input[start + 1]! | 32) === 114;
 }
