@@ -143,6 +143,21 @@ export class Arena {
     return address;
   }
 
+  /** Whether two cells of `bytes` could be allocated now. */
+  hasRoomForTwo(bytes: number): boolean {
+    let first = 0;
+    try {
+      first = this.allocate(bytes);
+      this.free(this.allocate(bytes));
+      return true;
+    } catch (error) {
+      if (error instanceof ArenaExhausted) return false;
+      throw error;
+    } finally {
+      if (first !== 0) this.free(first);
+    }
+  }
+
   /** Gives the cell at `address` back. hot path */
   free(address: number): void {
     const frame = address >>> FRAME_SHIFT;

@@ -29,6 +29,7 @@ import type { KeyHash } from "../../core/sip-hash.ts";
 import { type Arena, ArenaExhausted, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { KEY_LENGTH_MASK } from "../keyspace/record.ts";
 import { type EntryLayout, RECORD_LAYOUT } from "./entry-layouts.ts";
+import { pickByWalk } from "./hash-table-choice.ts";
 import { chainLengths, type TableStatistics, tableStatistics, verifyTable } from "./hash-table-inspection.ts";
 import {
   BUCKET_BYTES,
@@ -422,16 +423,7 @@ export class HashTable {
       this.home = bucket;
       return record;
     }
-    const first = random() % buckets;
-    const list = new RecordList();
-    for (let step = 0; step < buckets; step++) {
-      const found = this.readChain(this.bucketAt(table, (first + step) % buckets), list);
-      if (found === 0) continue;
-      const record = list.records[random() % found]!;
-      this.locate(table, this.hashOf(record), record);
-      return record;
-    }
-    return 0;
+    return pickByWalk(this, table, random);
   }
 
   private recordAtPlace(bucket: number, place: number): number {
@@ -528,7 +520,7 @@ export class HashTable {
     this.touch(table, upper);
     // The joined chain may want two buckets more than both had (12 + 12 records): be sure of them before anything is
     // taken apart.
-    if (!this.hasRoomForTwo()) return;
+    if (!this.arena.hasRoomForTwo(BUCKET_BYTES)) return;
     const count = this.takeChain(table, upper);
     for (let index = 0; index < count; index++) {
       const record = this.chain.records[index]!;
@@ -538,21 +530,6 @@ export class HashTable {
     if (split === 0) {
       words[at + DIRECTION] = RESTING;
       this.freeLastExtent(table);
-    }
-  }
-
-  /** Whether two buckets could be allocated now. */
-  private hasRoomForTwo(): boolean {
-    let first = 0;
-    try {
-      first = this.arena.allocate(BUCKET_BYTES);
-      this.arena.free(this.arena.allocate(BUCKET_BYTES));
-      return true;
-    } catch (error) {
-      if (error instanceof ArenaExhausted) return false;
-      throw error;
-    } finally {
-      if (first !== 0) this.arena.free(first);
     }
   }
 
