@@ -241,6 +241,32 @@ export class RecordStore {
     return this.rebuild(database, record, hasExpiry, length, keptBytes, roomBytes);
   }
 
+  /** The part of `reform` for a value that grows, when its cell has the room; false, and nothing done, when not. hot path */
+  protected growsInPlace(record: number, length: number): boolean {
+    const segment = record >>> SEGMENT_SHIFT;
+    const unit = record & UNIT_MASK;
+    const words = this.arena.words[segment]!;
+    const flags = words[(unit << 1) + 1]!;
+    if (flags >= 0) {
+      const keyOffset = (flags & RECORD_EXPIRES) === 0 ? HEAD_BYTES + 1 : HEAD_BYTES + EXPIRY_BYTES + 1;
+      const offset = keyOffset + (flags & KEY_LENGTH_MASK);
+      if (length > INLINE_MAX || offset + length > this.arena.capacity(record)) return false;
+      const bytes = this.arena.bytes[segment]!;
+      bytes[(unit << 3) + keyOffset - 1] = length;
+      this.valueBytes = bytes;
+      this.valueStart = (unit << 3) + offset;
+    } else {
+      const at = (unit << 1) + ((flags & RECORD_EXPIRES) === 0 ? 2 : 4);
+      const cell = words[at]!;
+      if (length > this.arena.capacity(cell)) return false;
+      words[at + 1] = length;
+      this.valueBytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
+      this.valueStart = (cell & UNIT_MASK) << 3;
+    }
+    this.valueLength = length;
+    return true;
+  }
+
   /** The part of `reform` that allocates: a new record takes the old one's place in the tables. */
   protected rebuild(
     database: Database,

@@ -294,7 +294,9 @@ export abstract class ValueStore extends RecordStore {
     const newLength = length - removed + inserted;
     const behind = length - offset - removed;
     if (inserted > removed) {
-      record = this.resizeValue(database, record, newLength, length, ValueStore.collectionRoom(newLength));
+      if (!this.growsInPlace(record, newLength)) {
+        record = this.resizeValue(database, record, newLength, length, ValueStore.collectionRoom(newLength));
+      }
       const at = this.valueStart + offset;
       moveBytes(this.valueBytes, at + inserted, at + removed, behind);
       return record;
