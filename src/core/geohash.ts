@@ -19,6 +19,9 @@ const EARTH_RADIUS = 6372797.560856;
 /** Metres from the equator to the map's border. */
 const MERCATOR_MAX = 20037726.37;
 const DEGREE = Math.PI / 180;
+/** Columns, and rows, of the finest cells; and behind the highest score. */
+const COLUMNS = 2 ** STEP_MAX;
+const SCORE_LIMIT = 2 ** (2 * STEP_MAX);
 const WORD = 2 ** 32;
 const HALF_STEP = STEP_MAX / 2;
 const HALF_MASK = (1 << HALF_STEP) - 1;
@@ -137,23 +140,25 @@ function gather(bits: number): number {
   return (bits | (bits >>> 8)) & 0x0000ffff;
 }
 
-/** Puts the place for which a score stands into `into`. A score that is none of ours is read as C reads it as 64 bits. */
+/** Puts the place for which a score stands into `into`. A score that is none of ours is read as C reads it as 64 bits. hot path */
 export function placeOf(score: number, into: Place): void {
-  let high: number;
-  let low: number;
-  if (score >= 0 && score < Number.MAX_SAFE_INTEGER) {
-    high = Math.floor(score / WORD);
-    low = (Math.floor(score) - high * WORD) | 0;
-  } else {
-    const bits = unsignedBits(score);
-    high = Number(bits >> 32n) | 0;
-    low = Number(bits & 0xffffffffn) | 0;
+  if (score >= 0 && score < SCORE_LIMIT) {
+    // 20 and 32 bits: all that follows are whole numbers of 32 bits until they become degrees.
+    const high = Math.floor(score / WORD) | 0;
+    const low = (Math.floor(score) - high * WORD) | 0;
+    const row = (gather(high) << 16) | gather(low);
+    const column = (gather(high >>> 1) << 16) | gather(low >>> 1);
+    into.longitude = (longitudeAt(column, COLUMNS) + longitudeAt(column + 1, COLUMNS)) / 2;
+    into.latitude = (latitudeAt(row, COLUMNS) + latitudeAt(row + 1, COLUMNS)) / 2;
+    return;
   }
+  const bits = unsignedBits(score);
+  const high = Number(bits >> 32n) | 0;
+  const low = Number(bits & 0xffffffffn) | 0;
   const row = gather(high) * 65536 + gather(low);
   const column = gather(high >>> 1) * 65536 + gather(low >>> 1);
-  const count = columnCount(STEP_MAX);
-  into.longitude = clamp((longitudeAt(column, count) + longitudeAt(column + 1, count)) / 2, LONGITUDE_MAX);
-  into.latitude = clamp((latitudeAt(row, count) + latitudeAt(row + 1, count)) / 2, LATITUDE_MAX);
+  into.longitude = clamp((longitudeAt(column, COLUMNS) + longitudeAt(column + 1, COLUMNS)) / 2, LONGITUDE_MAX);
+  into.latitude = clamp((latitudeAt(row, COLUMNS) + latitudeAt(row + 1, COLUMNS)) / 2, LATITUDE_MAX);
 }
 
 /** A double as C's conversion to an unsigned 64-bit number leaves it on x86-64. */
