@@ -413,8 +413,7 @@ export class HashTable {
         const words = this.words[bucket >>> SEGMENT_SHIFT]!;
         const at = (bucket & UNIT_MASK) << 1;
         if (((words[at + (place >>> 2)]! >>> ((place & 3) << 3)) & 255) === 0) continue;
-        this.home = bucket;
-        this.bucket = bucket;
+        this.home = this.bucket = bucket;
         this.slot = place;
         return words[at + SLOT_WORD + place]!;
       }
