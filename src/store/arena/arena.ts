@@ -180,21 +180,6 @@ export class Arena {
     if (used === CLASS_CELLS[sizeClass]!) this.linkSlab(frame, sizeClass);
   }
 
-  /** Whether two cells of `bytes` could be allocated now. */
-  hasRoomForTwo(bytes: number): boolean {
-    let first = 0;
-    try {
-      first = this.allocate(bytes);
-      this.free(this.allocate(bytes));
-      return true;
-    } catch (error) {
-      if (error instanceof ArenaExhausted) return false;
-      throw error;
-    } finally {
-      if (first !== 0) this.free(first);
-    }
-  }
-
   /** Bytes that the cell at `address` can hold. */
   capacity(address: number): number {
     const frame = address >>> FRAME_SHIFT;
