@@ -11,6 +11,7 @@
  */
 
 import type { Random } from "../core/host.ts";
+import { CommandLog } from "../history/log/command-log.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Database, Keyspace } from "../store/keyspace/keyspace.ts";
@@ -245,6 +246,13 @@ export class CommandContext {
   eventObserver: EventObserver | undefined;
   /** Whether the client may read whatever keys the request leads to (SORT's patterns). */
   readsEveryKey: () => boolean;
+  /** Where effects are recorded; what is replaced of them: see command-log.ts. */
+  readonly log: CommandLog;
+  /** How deep commands in execution are within each other: a script's within EXEC is 3; 0 between commands. */
+  depth: number;
+  /** lazyfree-lazy-expire, lazyfree-lazy-eviction: what is recorded of a key that went by itself is UNLINK, not DEL. */
+  unlinksExpired: boolean;
+  unlinksEvicted: boolean;
 
   constructor(
     request: Request,
@@ -269,6 +277,10 @@ export class CommandContext {
     this.eventClasses = 0;
     this.eventObserver = undefined;
     this.readsEveryKey = () => true;
+    this.log = new CommandLog("0".repeat(40));
+    this.depth = 0;
+    this.unlinksExpired = false;
+    this.unlinksEvicted = false;
   }
 
   /**
@@ -332,11 +344,18 @@ export class CommandContext {
 
   /** The keyspace is about to delete a key by itself; `onRemoval` of the keyspace is to lead here. */
   removed(database: Database, record: number, reason: "expired" | "evicted"): void {
-    if (this.keyObservers.length === 0 && this.eventClasses === 0) return;
+    const { log } = this;
+    if (this.keyObservers.length === 0 && this.eventClasses === 0 && !log.isRecording) return;
     const records = this.keyspace.records;
     const bytes = records.view(record);
     const start = records.keyStart(record);
     const length = records.keyLength(record);
+    if (log.isRecording) {
+      const unlinks = reason === "expired" ? this.unlinksExpired : this.unlinksEvicted;
+      log.removed(database.index, unlinks ? "UNLINK" : "DEL", bytes, start, length);
+      // Within a command it belongs to what that command does.
+      if (this.depth === 0) log.endUnit(this.keyspace.nowMs, reason);
+    }
     if (reason === "expired") this.notifyKey(EVENT_EXPIRED, reason, database, bytes, start, length);
     this.tellTouched(database, bytes, start, length, true);
     if (reason === "evicted") this.notifyKey(EVENT_EVICTED, reason, database, bytes, start, length);

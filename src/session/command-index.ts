@@ -92,6 +92,8 @@ export class Command {
   /** MULTI, EXEC and the like, which the queue of a transaction does not take. */
   readonly isNeverQueued: boolean;
   readonly isExec: boolean;
+  /** Of those that people regret: the log keeps who called it. */
+  readonly isDangerous: boolean;
   /** What a client that listens to channels may still say in RESP2. */
   readonly isForSubscribers: boolean;
   /** What it reads is remembered for clients that track. A script is not: the commands that it calls are. */
@@ -123,6 +125,7 @@ export class Command {
     this.isBrief = (bits & FLAG_FAST) !== 0 || BRIEF_BESIDES_FAST.includes(this.name);
     this.isNeverQueued = NEVER_QUEUED.includes(this.name);
     this.isExec = this.name === "EXEC";
+    this.isDangerous = spec.acl.includes("dangerous");
     this.isForSubscribers = FOR_SUBSCRIBERS.includes(this.name);
     this.keyRules = keyRulesOf(this.name, spec);
     this.isShownFirst = SCRIPTS.includes(this.name);

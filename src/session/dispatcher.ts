@@ -42,12 +42,12 @@ import {
 import type { DispatchHooks } from "./hooks.ts";
 import type { Monitors } from "./monitors.ts";
 import { Prefetch } from "./prefetch.ts";
+import { Recorder } from "./recorder.ts";
 import { RunTimer } from "./run-timer.ts";
 import { SessionStatistics } from "./statistics.ts";
 import { QUEUE_BYTES_MAX, type Transaction } from "./transaction.ts";
+import { TurnClock } from "./turn-clock.ts";
 
-/** Wall time is read anew when this much has passed: it counts whole milliseconds, and a reading is 1 % of a GET. */
-const WALL_CLOCK_MS = 0.2;
 /** Less than this is hardly more than one request. */
 const PREFETCH_BYTES_MIN = 48;
 /** A request whose bytes exceed this, or whose reply does, is timed by itself. */
@@ -67,6 +67,8 @@ export class Dispatcher {
   hasFollowUps: boolean;
   /** Set while somebody monitors. */
   monitors: Monitors | undefined;
+  /** Runs commands while the log is read by somebody. */
+  readonly recorder: Recorder;
 
   private readonly reply: ReplyWriter;
   readonly commands: CommandIndex;
@@ -78,8 +80,7 @@ export class Dispatcher {
   /** The reply writer's count of errors when it was last looked at. */
   private errorsSeen: number;
   private readonly prefetch: Prefetch;
-  /** Monotonic ms at which the wall clock was read last. */
-  private wallReadMs: number;
+  private readonly turnClock: TurnClock;
 
   constructor(
     context: CommandContext,
@@ -107,7 +108,8 @@ export class Dispatcher {
     this.callMark = { partCount: 0, position: 0 };
     this.errorsSeen = 0;
     this.prefetch = new Prefetch();
-    this.wallReadMs = Number.NEGATIVE_INFINITY;
+    this.turnClock = new TurnClock(context, clock);
+    this.recorder = new Recorder(context, gates);
   }
 
   /** Bytes of a client have come; `bytes` is only valid during the call. hot path */
@@ -203,15 +205,7 @@ export class Dispatcher {
   }
 
   private readClock(): number {
-    const nowMs = this.clock.monotonicMs();
-    const context = this.context;
-    if (nowMs - this.wallReadMs > WALL_CLOCK_MS) {
-      const keyspace = context.keyspace;
-      this.wallReadMs = nowMs;
-      keyspace.nowMs = this.clock.nowMs();
-      keyspace.clock.setNow(keyspace.nowMs);
-    }
-    context.monotonicMs = nowMs;
+    const nowMs = this.turnClock.read();
     this.timer.begin(nowMs);
     return nowMs;
   }
@@ -540,7 +534,8 @@ export class Dispatcher {
     const bytesBefore = reply.byteCount();
     reply.mark(this.callMark);
     try {
-      command.run!(context);
+      if (context.log.isRecording) this.recorder.run(client, command);
+      else command.run!(context);
     } catch (error) {
       if (!(error instanceof ArenaExhausted)) throw error;
       this.replyExhausted();
@@ -574,8 +569,9 @@ export class Dispatcher {
   runQueue(client: Client, transaction: Transaction): void {
     const { context, reply } = this;
     const request = context.request;
-    // EXEC's own time goes on while those of its commands are taken.
+    // EXEC's own time goes on while those of its commands are taken; what they change is recorded for them.
     this.timer.setAside();
+    context.log.skip();
     // CLIENT REPLY SKIP before EXEC silences all of it, which is seen to where EXEC ends; within, it means what follows.
     const isSkipped = client.replyMode === "skip";
     const lastCommand = client.lastCommand;
@@ -614,6 +610,7 @@ export class Dispatcher {
 
   /** From now on `runInScript` runs commands inside of the one in execution, whose own time goes on meanwhile. */
   beginScript(): void {
+    this.context.log.skip();
     this.timer.setAside();
   }
 
@@ -639,6 +636,7 @@ export class Dispatcher {
   proceedScript(client: Client, step: () => ((reply: ReplyWriter) => void) | undefined): void {
     const startMs = this.beginTurn(client);
     const write = step();
+    if (this.context.log.isRecording) this.recorder.endUnit(client);
     this.endTurn(client, startMs);
     if (write === undefined) return;
     if (client.isClosing) this.serveWaiters();

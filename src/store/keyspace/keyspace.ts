@@ -54,6 +54,8 @@ export class Keyspace extends ValueStore {
   nowMs: number;
   /** Changes since the last snapshot, as INFO's rdb_changes_since_last_save counts them. */
   dirty: number;
+  /** A log is being replayed: keys go when it says so, not when their time is over. */
+  isReplaying: boolean;
   /** Called with each key that expiry or eviction removes, before it is gone. */
   onRemoval: ((database: Database, record: number, reason: "expired" | "evicted") => void) | undefined;
   /** Called when a command that reads finds no key; undefined while nobody wants to hear of it. */
@@ -87,6 +89,7 @@ export class Keyspace extends ValueStore {
     this.statistics = new KeyspaceStatistics();
     this.nowMs = 0;
     this.dirty = 0;
+    this.isReplaying = false;
     this.onRemoval = undefined;
     this.onMiss = undefined;
     this.warmStarts = new Int32Array(WARM_MAX);
@@ -211,7 +214,7 @@ export class Keyspace extends ValueStore {
   /** Whether the record's time is over at `nowMs`. */
   isExpired(record: number): boolean {
     const expireAtMs = this.records.expireAtMs(record);
-    return expireAtMs >= 0 && this.nowMs > expireAtMs;
+    return expireAtMs >= 0 && this.nowMs > expireAtMs && !this.isReplaying;
   }
 
   private markAccess(record: number): void {
