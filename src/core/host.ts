@@ -43,6 +43,8 @@ export interface DiskFile {
   write(source: Uint8Array, offset: number, length: number): void;
   /** Returns when the data is on the device. */
   sync(): void;
+  /** The same without holding the caller: `done` is called once, later. The file is not closed before that. */
+  syncLater(done: (fault: Error | undefined) => void): void;
   truncate(bytes: number): void;
   /** Size in bytes. */
   size(): number;

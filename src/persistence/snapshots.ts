@@ -1,37 +1,32 @@
 /**
  * Snapshots on the local disk: SAVE, BGSAVE, save points, loading at the start.
  *
- *      BGSAVE   SnapshotStream ── slices of half a millisecond between commands ──► job "rdb" ──► dump.rdb
+ *      BGSAVE   BackgroundSnapshot ── in slices, between commands ──► job "rdb" ──► dump.rdb
  *      SAVE     SnapshotStream ── all at once ──► RdbFileWriter ──► dump.rdb
  *
  *  I1  At most one snapshot is written at a time.
  *  I2  `lastSaveMs` and `keyspace.dirty` change only when a file stands complete under its name.
- *  I3  At most CHUNKS_MAX chunks wait for the job; the walk waits for it, writes never do.
- *  I4  Nothing is loaded from a file that is not whole: a load that fails leaves the file as it is and is fatal.
- *  I5  After a save was given up the temporary file has another name: its thread may still write to that one.
+ *  I3  Nothing is loaded from a file that is not whole: a load that fails leaves the file as it is and is fatal.
+ *  I4  After a save was given up the temporary file has another name: its thread may still write to that one.
  *
  * Source: directives save, dbfilename, rdbcompression, rdbchecksum, stop-writes-on-bgsave-error and the fields of
  * INFO persistence as the Redis documentation describes them.
  */
 
 import { codeOf, DiskFault } from "../core/faults.ts";
-import type { Background, BackgroundJob, Clock, Disk } from "../core/host.ts";
-import { type RdbChunk, RdbEncoder } from "../history/formats/rdb-encoder.ts";
+import type { Background, Clock, Disk } from "../core/host.ts";
+import { RdbEncoder } from "../history/formats/rdb-encoder.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
 import { SnapshotLoader } from "../history/snapshot/snapshot-loader.ts";
 import { type SnapshotOptions, SnapshotStream } from "../history/snapshot/snapshot-stream.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
+import { BackgroundSnapshot, CHUNK_BYTES, type SnapshotEnd } from "./background-snapshot.ts";
 import type { FromChecksumJob, ToChecksumJob } from "./checksum-job.ts";
 import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
-import { type FromRdbJob, giveUp, newFate, type ToRdbJob } from "./rdb-job.ts";
 
-const SLICE_MS = 0.5;
-/** A chunk is handed on at 256 KiB; what a last long string adds seldom makes it grow. */
-const CHUNK_BYTES = 384 * 1024;
 const LOAD_SLICE_MS = 5;
 /** From this size on a file's check sum is computed in the background while it is loaded. */
 const SUM_BESIDE_BYTES = 8 * 1024 * 1024;
-const CHUNKS_MAX = 16;
 /** After a failure a save point tries again no sooner than this. */
 const RETRY_MS = 5000;
 const LEFTOVER_MS = 60 * 60 * 1000;
@@ -80,21 +75,6 @@ interface Load {
   readonly report: () => void;
 }
 
-interface Running {
-  readonly stream: SnapshotStream;
-  readonly encoder: RdbEncoder;
-  readonly job: BackgroundJob;
-  readonly temporaryPath: string;
-  /** Who decides whether the file takes its place: see rdb-job.ts. */
-  readonly fate: Int32Array;
-  readonly startMs: number;
-  readonly dirtyAtStart: number;
-  readonly keysAtStart: number;
-  waitingChunks: number;
-  isStreamDone: boolean;
-  hasSlice: boolean;
-}
-
 export class Snapshots {
   readonly settings: SnapshotSettings;
   /** Wall time of the last successful save, or of the start; ms. */
@@ -114,9 +94,10 @@ export class Snapshots {
 
   private readonly keyspace: Keyspace;
   private readonly services: SnapshotServices;
-  private running: Running | undefined;
+  private running: BackgroundSnapshot | undefined;
+  private dirtyAtStart: number;
   private lastTryMs: number;
-  /** Background saves that were given up so far: a part of the temporary file's name (I5). */
+  /** Background saves that were given up so far: a part of the temporary file's name (I4). */
   private givenUpCount: number;
 
   constructor(keyspace: Keyspace, services: SnapshotServices, settings: SnapshotSettings) {
@@ -133,6 +114,7 @@ export class Snapshots {
     this.onEnd = undefined;
     this.onFunction = undefined;
     this.running = undefined;
+    this.dirtyAtStart = 0;
     this.lastTryMs = 0;
     this.givenUpCount = 0;
   }
@@ -143,13 +125,9 @@ export class Snapshots {
 
   /** Seconds since the running save began, -1 when none runs; and how far it is, in keys. */
   progress(): { seconds: number; writtenKeys: number; keys: number } {
-    const running = this.running;
-    if (running === undefined) return { seconds: -1, writtenKeys: 0, keys: 0 };
-    return {
-      seconds: Math.floor((this.services.clock.monotonicMs() - running.startMs) / 1000),
-      writtenKeys: running.stream.writtenKeys,
-      keys: running.keysAtStart,
-    };
+    const progress = this.running?.progress();
+    if (progress === undefined) return { seconds: -1, writtenKeys: 0, keys: 0 };
+    return { ...progress, seconds: Math.floor(progress.seconds) };
   }
 
   filePath(): string {
@@ -188,38 +166,24 @@ export class Snapshots {
    * gives no thread for it; the log says why.
    */
   startBackgroundSave(): boolean {
-    const { background, clock, log, processId } = this.services;
+    const { clock, log, processId } = this.services;
     this.isScheduled = false;
     this.lastTryMs = clock.monotonicMs();
-    let job: BackgroundJob;
+    const dirtyAtStart = this.keyspace.dirty;
     try {
-      job = background.start("rdb");
+      this.running = new BackgroundSnapshot(
+        this.keyspace,
+        this.services,
+        this.nextFile(),
+        this.services.describe(),
+        (end) => this.endSave(end),
+      );
     } catch (error) {
       this.fail(error);
       return false;
     }
-    const file = this.nextFile();
-    const encoder = new RdbEncoder(CHUNK_BYTES);
-    const stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => this.send(chunk));
-    const running: Running = {
-      stream,
-      encoder,
-      job,
-      temporaryPath: file.temporaryPath,
-      fate: newFate(),
-      startMs: clock.monotonicMs(),
-      dirtyAtStart: this.keyspace.dirty,
-      keysAtStart: stream.keyCount,
-      waitingChunks: 0,
-      isStreamDone: false,
-      hasSlice: false,
-    };
-    this.running = running;
-    job.onMessage((message) => this.receive(running, message as FromRdbJob));
-    job.onFailure((error) => this.endFailed(running, error));
-    this.post(running, { kind: "open", options: file, fate: running.fate });
+    this.dirtyAtStart = dirtyAtStart;
     log("notice", `Background saving started by pid ${processId}`);
-    this.planSlice(running);
     return true;
   }
 
@@ -227,11 +191,8 @@ export class Snapshots {
   abort(): void {
     const running = this.running;
     if (running === undefined) return;
-    running.stream.abort();
-    giveUp(running.fate);
+    running.abort();
     this.givenUpCount++;
-    this.post(running, { kind: "abort" });
-    running.job.end(false);
     this.running = undefined;
     this.removeUnfinished(running.temporaryPath);
     this.services.log("notice", "Background saving was cancelled");
@@ -249,64 +210,18 @@ export class Snapshots {
     }
   }
 
-  private post(running: Running, message: ToRdbJob, transfer?: ArrayBuffer[]): void {
-    running.job.post(message, transfer);
-  }
-
-  private send(chunk: RdbChunk): void {
-    const running = this.running!;
-    running.waitingChunks++;
-    this.post(running, { kind: "chunk", ...chunk }, [chunk.buffer.buffer as ArrayBuffer]);
-  }
-
-  private planSlice(running: Running): void {
-    if (running.hasSlice || running.isStreamDone || running.waitingChunks >= CHUNKS_MAX) return;
-    running.hasSlice = true;
-    this.services.clock.soon(() => {
-      running.hasSlice = false;
-      if (this.running === running) this.runSlice(running);
-    });
-  }
-
-  private runSlice(running: Running): void {
-    const clock = this.services.clock;
-    const endMs = clock.monotonicMs() + SLICE_MS;
-    const isDone = running.stream.step(() => running.waitingChunks >= CHUNKS_MAX || clock.monotonicMs() >= endMs);
-    if (isDone) {
-      running.isStreamDone = true;
-      this.post(running, { kind: "finish" });
-    } else {
-      this.planSlice(running);
-    }
-  }
-
-  private receive(running: Running, message: FromRdbJob): void {
-    if (this.running !== running) return;
-    if (message.kind === "recycle") {
-      running.waitingChunks--;
-      running.encoder.giveBack(message.buffer);
-      this.planSlice(running);
-    } else if (message.kind === "done") {
-      this.running = undefined;
-      running.job.end(true);
-      this.lastSeconds = (this.services.clock.monotonicMs() - running.startMs) / 1000;
-      this.succeed(running.dirtyAtStart);
-      this.services.log("notice", "DB saved on disk");
-      this.services.log("notice", "Background saving terminated with success");
-      this.onEnd?.();
-    } else {
-      this.endFailed(running, new Error(message.text));
-    }
-  }
-
-  private endFailed(running: Running, error: Error): void {
-    if (this.running !== running) return;
-    running.stream.abort();
-    running.job.end(false);
+  private endSave(end: SnapshotEnd): void {
+    const { log } = this.services;
+    this.lastSeconds = this.running!.elapsedSeconds();
     this.running = undefined;
-    this.lastSeconds = (this.services.clock.monotonicMs() - running.startMs) / 1000;
-    this.fail(error);
-    this.services.log("warning", "Background saving error");
+    if ("error" in end) {
+      this.fail(end.error);
+      log("warning", "Background saving error");
+    } else {
+      this.succeed(this.dirtyAtStart);
+      log("notice", "DB saved on disk");
+      log("notice", "Background saving terminated with success");
+    }
     this.onEnd?.();
   }
 

@@ -29,6 +29,8 @@ export class VirtualDisk implements Disk {
   openFiles = 0;
   /** The time that all files say they were written at, ms since 1970. */
   modifiedMs = 0;
+  /** Runs what goes on beside the caller; the world's clock decides when. */
+  later: (task: () => void) => void = (task) => setImmediate(task);
   private names = new Map<string, Content>();
   private durableNames = new Map<string, Content>();
   private readonly folders = new Set<string>(["/"]);
@@ -163,6 +165,20 @@ class VirtualFile implements DiskFile {
   sync(): void {
     this.step("fsync");
     this.content.durable = this.content.bytes;
+  }
+
+  syncLater(done: (fault: Error | undefined) => void): void {
+    // What is written from here on is not part of it.
+    const synced = this.content.bytes;
+    this.disk.later(() => {
+      try {
+        this.step("fsync");
+        this.content.durable = synced;
+        done(undefined);
+      } catch (error) {
+        done(error as Error);
+      }
+    });
   }
 
   truncate(bytes: number): void {

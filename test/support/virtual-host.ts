@@ -22,7 +22,7 @@ import type {
   TlsContext,
   TlsSettings,
 } from "../../src/core/host.ts";
-import { rdbJob, type ToRdbJob } from "../../src/persistence/rdb-job.ts";
+import { persistenceJob, type ToPersistenceJob } from "../../src/persistence/background-job.ts";
 import { Config } from "../../src/server/config/config.ts";
 import { readConfiguration } from "../../src/server/config/parser.ts";
 import { readLuaModule } from "../../src/server/host/lua-module.ts";
@@ -87,13 +87,13 @@ class VirtualBackground implements Background {
   start(): BackgroundJob {
     let receive: (message: unknown) => void = () => undefined;
     const { clock, disk } = this.host;
-    const job = rdbJob(disk, (message, transfer = []) => {
+    const job = persistenceJob(disk, (message, transfer = []) => {
       const arrived = structuredClone(message, { transfer });
       clock.soon(() => receive(arrived));
     });
     return {
       post: (message, transfer = []) => {
-        const arrived = structuredClone(message, { transfer }) as ToRdbJob;
+        const arrived = structuredClone(message, { transfer }) as ToPersistenceJob;
         const task = (): void => clock.soon(() => job(arrived));
         if (this.isHeld) this.held.push(task);
         else task();
@@ -118,6 +118,7 @@ export class VirtualHost implements Host {
 
   constructor(disk: VirtualDisk, seed: number) {
     this.disk = disk;
+    disk.later = (task) => this.clock.soon(task);
     this.random = new VirtualRandom(seed);
     this.background = new VirtualBackground(this);
   }

@@ -83,6 +83,7 @@ export class MemoryDisk implements Disk {
         this.step("sync", path);
         content.durable = content.bytes;
       },
+      syncLater: (done) => done(undefined),
       truncate: () => {},
       size: () => content.bytes.length,
       close: () => {},

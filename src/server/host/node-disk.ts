@@ -2,6 +2,7 @@
 
 import {
   closeSync,
+  fdatasync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -95,6 +96,11 @@ class NodeDiskFile implements DiskFile {
 
   sync(): void {
     attempt("fsync", this.path, () => fsyncSync(this.descriptor));
+  }
+
+  syncLater(done: (fault: Error | undefined) => void): void {
+    // Times of the file need not be on the device, its bytes and its size do.
+    fdatasync(this.descriptor, (error) => done(error === null ? undefined : new DiskFault("fsync", this.path, error)));
   }
 
   truncate(bytes: number): void {

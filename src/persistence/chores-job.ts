@@ -1,0 +1,74 @@
+/**
+ * The background job "rdb", keeping files in order: small steps on the disk that must not hold the event loop, since each
+ * may wait for the device.
+ *
+ *      main thread   [write a][rename a b][sync dir]  ──►
+ *      job             ✓        ✓          ✓              ◄─ chores done │ failed, with the step that did
+ *
+ *  I1  Steps are done in order; the first that fails ends the list.
+ *  I2  A file that was written is on the device before the next step begins.
+ */
+
+import { codeOf } from "../core/faults.ts";
+import type { Background, Disk } from "../core/host.ts";
+
+export type Chore =
+  | { readonly step: "write"; readonly path: string; readonly bytes: Uint8Array }
+  | { readonly step: "rename"; readonly path: string; readonly to: string }
+  | { readonly step: "syncDirectory"; readonly path: string }
+  /** Nothing happens when it is not there. */
+  | { readonly step: "remove"; readonly path: string };
+
+export interface ToChoresJob {
+  readonly kind: "chores";
+  readonly chores: readonly Chore[];
+}
+
+export type FromChoresJob =
+  | { readonly kind: "chores done" }
+  | { readonly kind: "failed"; readonly text: string; readonly code: string };
+
+/** The job's own side. */
+export function choresJob(disk: Disk, send: (message: FromChoresJob) => void): (message: ToChoresJob) => void {
+  return ({ chores }) => {
+    try {
+      for (const chore of chores) doChore(disk, chore);
+      send({ kind: "chores done" });
+    } catch (error) {
+      send({ kind: "failed", text: error instanceof Error ? error.message : String(error), code: codeOf(error) });
+    }
+  };
+}
+
+/** Throws DiskFault. */
+export function doChore(disk: Disk, chore: Chore): void {
+  if (chore.step === "write") writeFile(disk, chore.path, chore.bytes);
+  else if (chore.step === "rename") disk.rename(chore.path, chore.to);
+  else if (chore.step === "syncDirectory") disk.syncDirectory(chore.path);
+  else if (disk.status(chore.path) !== undefined) disk.remove(chore.path);
+}
+
+function writeFile(disk: Disk, path: string, bytes: Uint8Array): void {
+  const file = disk.open(path, "create");
+  try {
+    file.write(bytes, 0, bytes.length);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+/** Has `chores` done in the background. Rejects with the first failure. */
+export function runChores(background: Background, chores: readonly Chore[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const job = background.start("rdb");
+    job.onFailure(reject);
+    job.onMessage((message) => {
+      const result = message as FromChoresJob;
+      job.end(true);
+      if (result.kind === "failed") reject(Object.assign(new Error(result.text), { code: result.code }));
+      else resolve();
+    });
+    job.post({ kind: "chores", chores } satisfies ToChoresJob);
+  });
+}
