@@ -95,6 +95,20 @@ export class Transaction {
     this.flagsOfAll &= command.flagBits;
   }
 
+  /** Forgets everything and keeps the memory, for a next queue. */
+  clear(): void {
+    this.commands.length = 0;
+    this.isAborted = false;
+    this.isExecuting = false;
+    this.flagsOfAny = 0;
+    this.flagsOfAll = -1;
+    this.shapeCount = 0;
+    this.usedBytes = 0;
+    this.nextCommand = 0;
+    this.nextShape = 0;
+    this.nextByte = 0;
+  }
+
   /** Whether there is a command that EXEC has not come to. */
   hasNext(): boolean {
     return this.nextCommand < this.commands.length;

@@ -123,7 +123,8 @@ export class SnapshotLoader {
         `database ${reader.database} with databases set to ${keyspace.databases.length}; raise the directive "databases"`,
       );
     }
-    if (reader.expireAtMs >= 0 && reader.expireAtMs < keyspace.nowMs) {
+    // What is replayed upon this state says itself when keys went.
+    if (reader.expireAtMs >= 0 && reader.expireAtMs < keyspace.nowMs && !keyspace.isReplaying) {
       this.builder.abandon();
       this.expiredKeys++;
       return;
