@@ -58,11 +58,11 @@ test("a transaction is executed at its EXEC, and not at all when EXEC is missing
   world.replayer.begin();
   for (let count = 0; count < 3; count++) {
     reader.next();
-    world.replayer.apply(reader.request);
+    world.replayer.apply(reader);
   }
   assert.equal(keyspace.totalKeys(), 0);
   reader.next();
-  world.replayer.apply(reader.request);
+  world.replayer.apply(reader);
   world.replayer.end();
   assert.equal(world.connect().ask("GET", "a"), "$1\r\n2\r\n");
 

@@ -24,6 +24,7 @@ import { Client } from "./client.ts";
 import type { Command } from "./command-index.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { unknownCommandText, unknownSubcommandText } from "./gates.ts";
+import { Prefetch } from "./prefetch.ts";
 import { QUEUE_BYTES_MAX, Transaction } from "./transaction.ts";
 
 /** Records between two looks at the clock. */
@@ -54,6 +55,11 @@ export class Replayer {
   private isQueuing: boolean;
   private errorsSeen: number;
   private outside: Outside | undefined;
+  private readonly prefetch: Prefetch;
+  /** The bytes that were looked over: of which buffer, how often it was filled then, and up to where. */
+  private lookedSource: Uint8Array | undefined;
+  private lookedFill: number;
+  private lookedTo: number;
 
   constructor(dispatcher: Dispatcher, scripting: GivesWay) {
     this.commandCount = 0;
@@ -69,6 +75,10 @@ export class Replayer {
     this.isQueuing = false;
     this.errorsSeen = 0;
     this.outside = undefined;
+    this.prefetch = new Prefetch();
+    this.lookedSource = undefined;
+    this.lookedFill = 0;
+    this.lookedTo = 0;
   }
 
   /** The database that the next command works on. */
@@ -116,7 +126,7 @@ export class Replayer {
     context.mayWait = false;
     keyspace.isReplaying = true;
     keyspace.touchesAccess = true;
-    keyspace.forgetWarm();
+    this.forgetPrefetch();
     this.scripting.busyThresholdMs = 0;
     this.errorsSeen = context.reply.errorCount;
   }
@@ -127,6 +137,7 @@ export class Replayer {
     const { request, keyspace } = context;
     const outside = this.outside!;
     this.outside = undefined;
+    this.forgetPrefetch();
     request.input = outside.input;
     // The reader of clients and that of the log must never share arrays.
     request.offset = outside.offset;
@@ -151,7 +162,7 @@ export class Replayer {
       for (;;) {
         for (let count = 0; count < RECORDS_PER_CHECK; count++) {
           const record = reader.next();
-          if (record === "command") this.apply(reader.request);
+          if (record === "command") this.apply(reader);
           else if (record === "end") return true;
           else if (followsTime && !Number.isNaN(reader.timeMs)) this.setTime(reader.timeMs);
         }
@@ -165,14 +176,16 @@ export class Replayer {
     }
   }
 
-  /** Executes one command, or keeps it for its EXEC. Between `begin` and `end` only. hot path */
-  apply(record: Request): void {
+  /** Executes the command that `reader` has read, or keeps it for its EXEC. Between `begin` and `end` only. hot path */
+  apply(reader: AofReader): void {
     const { context, commands } = this.dispatcher;
     const { request } = context;
+    const record = reader.request;
     request.input = record.input;
     request.offset = record.offset;
     request.length = record.length;
     request.count = record.count;
+    this.lookAhead(request, reader.fillCount);
     const found = commands.find(request, 0);
     if (found === undefined) throw new ReplayFault(unknownCommandText(request));
     const command = found.subcommands === undefined || request.count < 2 ? found : subcommandOf(found, request);
@@ -183,6 +196,27 @@ export class Replayer {
     if (command.isNeverQueued) this.control(command);
     else if (this.isQueuing) this.enqueue(command);
     else this.run(command);
+  }
+
+  /**
+   * Has what the next records will touch brought into the cache. What stands behind `request` in its buffer may be
+   * anything: this only guesses, and forgets what it saw as soon as the buffer changes. hot path
+   */
+  private lookAhead(request: Request, fill: number): void {
+    const { input } = request;
+    if (fill === this.lookedFill && input === this.lookedSource && request.offset[0]! < this.lookedTo) return;
+    const { keyspace, database } = this.dispatcher.context;
+    const last = request.count - 1;
+    const next = request.offset[last]! + request.length[last]! + 2;
+    keyspace.forgetWarm();
+    this.lookedSource = input;
+    this.lookedFill = fill;
+    this.lookedTo = this.prefetch.run(keyspace, database, input, next, input.length);
+  }
+
+  private forgetPrefetch(): void {
+    this.lookedSource = undefined;
+    this.dispatcher.context.keyspace.forgetWarm();
   }
 
   /** MULTI, EXEC and their like. */

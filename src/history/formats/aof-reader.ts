@@ -81,6 +81,12 @@ export class AofReader {
   annotation: Annotation | undefined;
   /** See I2. */
   wholeBytes: number;
+  /** How often the buffer was filled: what stood at a place of it stands there no more when this has changed. */
+  fillCount: number;
+  /** Log offset there, NaN when unknown. */
+  wholeLogOffset: number;
+  /** The history that offsets belong to, as the newest annotation with a position says; undefined when none did. */
+  replicationId: string | undefined;
 
   private readonly file: DiskFile;
   private readonly chunkBytes: number;
@@ -133,6 +139,8 @@ export class AofReader {
     this.database = 0;
     this.annotation = undefined;
     this.wholeBytes = 0;
+    this.wholeLogOffset = this.nextLogOffset;
+    this.replicationId = undefined;
     this.reader.start(this.buffer, 0, 0);
   }
 
@@ -201,7 +209,10 @@ export class AofReader {
     if (length >= 4 && length <= 6) this.structure(buffer[request.offset[0]!]! | 0x20, start);
     else if (!this.isOpen) this.beginUnit(start);
     this.endsUnit = !this.isOpen;
-    if (!this.isOpen) this.wholeBytes = end;
+    if (!this.isOpen) {
+      this.wholeBytes = end;
+      this.wholeLogOffset = this.nextLogOffset;
+    }
   }
 
   /** The commands that divide the file into units and databases. */
@@ -268,6 +279,7 @@ export class AofReader {
       if (parser.source !== undefined) this.nextSource = parser.source;
       if (parser.offset !== undefined) {
         this.nextLogOffset = parser.offset;
+        this.replicationId = parser.replicationId;
         // A new start: whoever was announced before has left nothing behind.
         this.nextSource = undefined;
       }
@@ -275,7 +287,10 @@ export class AofReader {
     this.reader.position = at + 1;
     this.start = this.fileStart + commandStart;
     this.end = this.fileStart + at + 1;
-    if (!this.isOpen) this.wholeBytes = this.end;
+    if (!this.isOpen) {
+      this.wholeBytes = this.end;
+      this.wholeLogOffset = this.nextLogOffset;
+    }
     return true;
   }
 
