@@ -253,6 +253,10 @@ export class CommandContext {
   /** lazyfree-lazy-expire, lazyfree-lazy-eviction: what is recorded of a key that went by itself is UNLINK, not DEL. */
   unlinksExpired: boolean;
   unlinksEvicted: boolean;
+  /** lazyfree-lazy-user-del: so it is with what GETDEL deletes. */
+  unlinksDeleted: boolean;
+  /** A script has said that what its commands do is not recorded; what goes by itself still is. */
+  isSilenced: boolean;
 
   constructor(
     request: Request,
@@ -281,6 +285,8 @@ export class CommandContext {
     this.depth = 0;
     this.unlinksExpired = false;
     this.unlinksEvicted = false;
+    this.unlinksDeleted = false;
+    this.isSilenced = false;
   }
 
   /**
@@ -345,12 +351,13 @@ export class CommandContext {
   /** The keyspace is about to delete a key by itself; `onRemoval` of the keyspace is to lead here. */
   removed(database: Database, record: number, reason: "expired" | "evicted"): void {
     const { log } = this;
-    if (this.keyObservers.length === 0 && this.eventClasses === 0 && !log.isRecording) return;
+    const isRecorded = log.isRecording || this.isSilenced;
+    if (this.keyObservers.length === 0 && this.eventClasses === 0 && !isRecorded) return;
     const records = this.keyspace.records;
     const bytes = records.view(record);
     const start = records.keyStart(record);
     const length = records.keyLength(record);
-    if (log.isRecording) {
+    if (isRecorded) {
       const unlinks = reason === "expired" ? this.unlinksExpired : this.unlinksEvicted;
       log.removed(database.index, unlinks ? "UNLINK" : "DEL", bytes, start, length);
       // Within a command it belongs to what that command does.

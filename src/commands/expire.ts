@@ -4,7 +4,7 @@
  *      EXPIRE k 10 ──► 10 · 1000 + now ──► condition (NX, XX, GT, LT) ──► past? delete : set
  *
  *  I1  A time is kept as ms since 1970 in a double: exact up to 2^53 (the year 287396).
- *  I2  A time that is over deletes the key; it counts as one change like any other.
+ *  I2  A time that is over deletes the key; it counts as one change like any other. Not while a log is replayed: it is set.
  *  Source: replies of redis-server 7.0.
  */
 
@@ -12,6 +12,7 @@ import { NOT_AN_INTEGER, ReplyError } from "../protocol/errors.ts";
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { replyInteger } from "./arguments.ts";
 import { type CommandContext, type CommandTable, KEY_MODIFY, KEY_READ } from "./command.ts";
+import { isOver, recordDelete, recordTime } from "./effects.ts";
 import { EVENT_GENERIC } from "./events.ts";
 
 const CONDITION_NX = 1;
@@ -90,11 +91,25 @@ function expire(context: CommandContext, isSeconds: boolean, isAbsolute: boolean
     reply.integer(0);
     return;
   }
-  const isOver = expireAtMs <= keyspace.nowMs;
-  if (isOver) keyspace.delete(database, input, request.offset[1]!, request.length[1]!);
+  const isGone = isOver(context, expireAtMs);
+  if (isGone) keyspace.delete(database, input, request.offset[1]!, request.length[1]!);
   else keyspace.setExpiry(database, record, expireAtMs);
-  context.changed(EVENT_GENERIC, isOver ? "del" : "expire", 1);
+  context.changed(EVENT_GENERIC, isGone ? "del" : "expire", 1);
+  if (context.log.isRecording) {
+    if (isGone) recordDelete(context, 1, context.unlinksExpired);
+    else if (isSeconds || !isAbsolute) recordMoment(context, expireAtMs);
+  }
   reply.integer(1);
+}
+
+/** PEXPIREAT, with the conditions that there were. */
+function recordMoment(context: CommandContext, expireAtMs: number): void {
+  const { log, request, database } = context;
+  log.begin(database.index, request.count);
+  log.word("PEXPIREAT");
+  log.argument(request, 1);
+  recordTime(context, expireAtMs);
+  for (let index = 3; index < request.count; index++) log.argument(request, index);
 }
 
 function persist(context: CommandContext): void {

@@ -95,7 +95,20 @@ function geoadd(context: CommandContext): void {
     if (!readPlace(context, first + index * 3, place)) return;
     scores[index] = scoreOf(place.longitude, place.latitude);
   }
+  const dirtyBefore = context.keyspace.dirty;
   addMembers(context, options, first + 2, 3, scores, scores[0]!);
+  if (context.log.isRecording && context.keyspace.dirty > dirtyBefore) recordScores(context, first, scores);
+}
+
+/** GEOADD as the ZADD that it is: places are not computed again. */
+function recordScores({ log, request, database }: CommandContext, first: number, scores: Float64Array): void {
+  log.begin(database.index, first + scores.length * 2);
+  log.word("ZADD");
+  for (let index = 1; index < first; index++) log.argument(request, index);
+  for (let index = 0; index < scores.length; index++) {
+    log.integer(scores[index]!);
+    log.argument(request, first + index * 3 + 2);
+  }
 }
 
 function geopos(context: CommandContext): void {

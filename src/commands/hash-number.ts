@@ -113,7 +113,17 @@ function incrementByFloat(context: CommandContext): void {
   const text = formatLongDouble(sum);
   setField(context, record, isFound, Buffer.from(text, "latin1"), text.length);
   context.changed(EVENT_HASH, "hincrbyfloat", 1);
+  if (context.log.isRecording) recordSum(context, text);
   reply.bulkText(text);
+}
+
+/** The sum, not the way to it: a fraction may be computed otherwise elsewhere. */
+function recordSum({ log, request, database }: CommandContext, text: string): void {
+  log.begin(database.index, 4);
+  log.word("HSET");
+  log.argument(request, 1);
+  log.argument(request, 2);
+  log.word(text);
 }
 
 const SHARED = {

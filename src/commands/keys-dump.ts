@@ -19,6 +19,7 @@ import { BUSY_KEY, ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { readInteger } from "./arguments.ts";
 import { type CommandContext, type CommandTable, KEY_OVERWRITE, KEY_READ } from "./command.ts";
+import { isOver, recordDelete, recordTime } from "./effects.ts";
 import { EVENT_GENERIC } from "./events.ts";
 
 const INVALID_TTL = new ReplyError("ERR Invalid TTL value, must be >= 0");
@@ -146,10 +147,13 @@ function restore(context: CommandContext): void {
   if (payload === undefined) return;
   const expireAtMs = time === 0 ? NO_EXPIRY : options.isAbsolute ? time : time + keyspace.nowMs;
   // A sum beyond 64 bits lies in the past: Redis adds without looking.
-  const isOver = expireAtMs <= keyspace.nowMs || (!options.isAbsolute && expireAtMs >= INT64_LIMIT);
-  if (time !== 0 && isOver) {
+  const isGone = time !== 0 && (isOver(context, expireAtMs) || (!options.isAbsolute && expireAtMs >= INT64_LIMIT));
+  if (isGone) {
     builder.abandon();
-    if (keyspace.delete(database, input, keyStart, keyLength)) context.changed(EVENT_GENERIC, "del", 1);
+    if (keyspace.delete(database, input, keyStart, keyLength)) {
+      context.changed(EVENT_GENERIC, "del", 1);
+      if (context.log.isRecording) recordDelete(context, 1, false);
+    }
     reply.ok();
     return;
   }
@@ -167,7 +171,19 @@ function restore(context: CommandContext): void {
     records.setAccess(record, clock.accessForIdle(options.idleSeconds));
   }
   context.changed(EVENT_GENERIC, "restore", 1);
+  if (context.log.isRecording && time !== 0 && !options.isAbsolute) recordMoment(context, expireAtMs);
   reply.ok();
+}
+
+/** The request with a moment in place of the time to live, and ABSTTL. */
+function recordMoment(context: CommandContext, expireAtMs: number): void {
+  const { log, request, database } = context;
+  log.begin(database.index, request.count + 1);
+  for (let index = 0; index < request.count; index++) {
+    if (index === 2) recordTime(context, expireAtMs);
+    else log.argument(request, index);
+  }
+  log.word("ABSTTL");
 }
 
 export const DUMP_COMMANDS: CommandTable = {

@@ -14,6 +14,7 @@ import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import { TYPE_LIST } from "../store/keyspace/record.ts";
 import { readInteger, readTimeoutMs } from "./arguments.ts";
 import { type CommandContext, type CommandTable, type KeySpec, keyAt } from "./command.ts";
+import { recordPop } from "./effects.ts";
 import { EVENT_LIST } from "./events.ts";
 import { findListForUpdate, NO_LIST, popMany, popOne, pushEvent, takeOff } from "./list.ts";
 
@@ -23,6 +24,7 @@ const ELEMENT_COUNT = new ReplyError("ERR count should be greater than 0");
 const LEFT = 1;
 const RIGHT = 0;
 const NOWHERE = -1;
+const BLMOVE_ARGUMENTS = 6;
 
 /** LEFT or RIGHT; NOWHERE when the argument is neither, and the error has been written. */
 function readSide(context: CommandContext, argument: number): number {
@@ -34,15 +36,15 @@ function readSide(context: CommandContext, argument: number): number {
 
 // ---- from one list to another -------------------------------------------------------------------------------------------
 
-/** Moves an element of the list `source` (argument 1) to the list of argument 2. */
-function moveElement(context: CommandContext, source: number, isFromHead: boolean, isToHead: boolean): void {
+/** Moves an element of the list `source` (argument 1) to the list of argument 2; false when that is none: the error is written. */
+function moveElement(context: CommandContext, source: number, isFromHead: boolean, isToHead: boolean): boolean {
   const { request, keyspace, reply, database } = context;
   const { lists } = keyspace;
   const { input, offset, length } = request;
   const target = keyspace.lookupWrite(database, input, offset[2]!, length[2]!);
   if (target !== 0 && keyspace.records.type(target) !== TYPE_LIST) {
     reply.error(WRONG_TYPE);
-    return;
+    return false;
   }
   lists.hold(source, isFromHead);
   if (target === source) {
@@ -50,13 +52,14 @@ function moveElement(context: CommandContext, source: number, isFromHead: boolea
     context.changed(EVENT_LIST, pushEvent(isToHead), 2, 0);
     reply.bulk(lists.heldBytes, 0, lists.heldLength);
     context.changed(EVENT_LIST, isFromHead ? "lpop" : "rpop", 1);
-    return;
+    return true;
   }
   lists.pushHeld(database, target, isToHead, input, offset[2]!, length[2]!);
   context.changed(EVENT_LIST, pushEvent(isToHead), 2, 0);
   reply.bulk(lists.heldBytes, 0, lists.heldLength);
   keyspace.standOn(database, source);
   takeOff(context, 1, source, isFromHead, 1, lists.length(source));
+  return true;
 }
 
 function move(context: CommandContext, from: number, to: number): void {
@@ -85,7 +88,8 @@ function moveOrWait(context: CommandContext, from: number, to: number, timeoutMs
   const source = findListForUpdate(context, 1);
   if (source === NO_LIST) return;
   if (source !== 0) {
-    moveElement(context, source, from === LEFT, to === LEFT);
+    const isMoved = moveElement(context, source, from === LEFT, to === LEFT);
+    if (isMoved && context.log.isRecording) recordMove(context);
     return;
   }
   context.waitForKeys({
@@ -97,6 +101,13 @@ function moveOrWait(context: CommandContext, from: number, to: number, timeoutMs
     onTimeout: writeNullArray,
     onRefusal: writeNull,
   });
+}
+
+/** BLMOVE and BRPOPLPUSH, as the commands that do not wait. */
+function recordMove({ log, request, database }: CommandContext): void {
+  log.begin(database.index, request.count - 1);
+  log.word(request.count === BLMOVE_ARGUMENTS ? "LMOVE" : "RPOPLPUSH");
+  for (let index = 1; index < request.count - 1; index++) log.argument(request, index);
 }
 
 function blockingMove(context: CommandContext): void {
@@ -130,8 +141,11 @@ function popFirst(
     if (record === 0) continue;
     reply.array(2);
     reply.bulk(request.input, request.offset[argument]!, request.length[argument]!);
+    const { isRecording } = context.log;
+    const taken = isRecording ? Math.min(count, context.keyspace.lists.length(record)) : 0;
     if (count === 0) popOne(context, argument, record, isHead);
     else popMany(context, argument, record, isHead, count);
+    if (isRecording) recordPop(context, isHead ? "LPOP" : "RPOP", argument, taken);
     return true;
   }
   return false;

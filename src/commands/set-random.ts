@@ -8,12 +8,14 @@
  *
  *  I1  Each member has the same probability.
  *  I2  A set that has lost its last member is deleted.
+ *  I3  What is recorded is which members went, not that they were chosen.
  *  Source: replies and events of redis-server 7.0.
  */
 
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { ENCODING_HASHTABLE } from "../store/keyspace/record.ts";
 import { type CommandContext, type CommandTable, KEY_READ, keyAt } from "./command.ts";
+import { recordDelete } from "./effects.ts";
 import { EVENT_GENERIC, EVENT_SET } from "./events.ts";
 import { DRAW_SHARE_MAX, drawDistinct, isChosen, readSignedCount } from "./random-choice.ts";
 import { findSet, findSetForUpdate, NO_SET, replyAll } from "./set.ts";
@@ -42,9 +44,20 @@ function pop(context: CommandContext): void {
   }
   const { sets } = keyspace;
   sets.pick(record, () => random.uint32());
-  reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
+  replyPopped(context);
   sets.removePicked(database, record);
   endPop(context, 1);
+}
+
+/** Replies with the member on which keyspace.sets stands and which is about to go. */
+function replyPopped({ request, reply, keyspace, log, database }: CommandContext): void {
+  const { valueBytes, valueStart, valueLength } = keyspace.sets;
+  reply.bulk(valueBytes, valueStart, valueLength);
+  if (!log.isRecording) return;
+  log.begin(database.index, 3);
+  log.word("SREM");
+  log.argument(request, 1);
+  log.bytes(valueBytes, valueStart, valueLength);
 }
 
 /** Tells of members that were taken out of the set that keyspace.sets stands on, and deletes it when it is empty. */
@@ -78,6 +91,7 @@ function popMany(context: CommandContext): void {
     keyspace.deleteRecord(database, record);
     context.changed(EVENT_SET, "spop", 1, size);
     context.notify(EVENT_GENERIC, "del", 1);
+    if (context.log.isRecording) recordDelete(context, 1, false);
     return;
   }
   sets.record = record;
@@ -90,24 +104,24 @@ function popMany(context: CommandContext): void {
 }
 
 function popByDraws(context: CommandContext, record: number, count: number): void {
-  const { reply, keyspace, database, random } = context;
+  const { keyspace, database, random } = context;
   const { sets } = keyspace;
   const draw = (): number => random.uint32();
   for (let popped = 0; popped < count; popped++) {
     sets.pick(record, draw);
-    reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
+    replyPopped(context);
     sets.removePicked(database, record);
   }
 }
 
 function popInWalk(context: CommandContext, record: number, count: number, size: number): void {
-  const { reply, keyspace, database, random } = context;
+  const { keyspace, database, random } = context;
   const { sets } = keyspace;
   let taken = 0;
   sets.startTaking(record);
   for (let left = size; sets.next(); left--) {
     if (isChosen(random, count - taken, left)) {
-      reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
+      replyPopped(context);
       sets.take(record);
       taken++;
     } else {
@@ -119,13 +133,13 @@ function popInWalk(context: CommandContext, record: number, count: number, size:
 
 /** All but `stayingCount` members go; the set is a table. */
 function popAllBut(context: CommandContext, record: number, stayingCount: number, size: number): void {
-  const { reply, keyspace, random } = context;
+  const { keyspace, random } = context;
   const { sets } = keyspace;
   const staying: number[] = [];
   sets.startWalk(record);
   for (let left = size; sets.next(); left--) {
     if (isChosen(random, stayingCount - staying.length, left)) staying.push(sets.token);
-    else reply.bulk(sets.valueBytes, sets.valueStart, sets.valueLength);
+    else replyPopped(context);
   }
   sets.leaveOnly(record, staying);
 }

@@ -264,13 +264,17 @@ function isSpace(byte: number): boolean {
   return byte === 32 || (byte >= 9 && byte <= 13);
 }
 
-/** The order of the elements by texts; those whose pattern finds nothing come first. `isBytewise`: for STORE. */
+/**
+ * The order of the elements by texts; those whose pattern finds nothing come first. `isBytewise`: for STORE; then elements
+ * that have no order of their own (`hasNoOrder`) get one where their texts are equal.
+ */
 export function orderByTexts(
   context: CommandContext,
   elements: TextList,
   by: SortPattern | undefined,
   isDescending: boolean,
   isBytewise: boolean,
+  hasNoOrder: boolean,
 ): Uint32Array {
   const sign = isDescending ? -1 : 1;
   const order = naturalOrder(elements);
@@ -288,9 +292,13 @@ export function orderByTexts(
       weights.add(weights.bytes, 0, 0);
     }
   }
+  const decides = isBytewise && hasNoOrder;
   return order.sort((left, right) => {
-    if (isFound[left] === 0 || isFound[right] === 0) return sign * (isFound[left]! - isFound[right]!);
-    return sign * compareElements(weights, left, right, !isBytewise);
+    const isWeighed = isFound[left] !== 0 && isFound[right] !== 0;
+    const difference = isWeighed
+      ? compareElements(weights, left, right, !isBytewise)
+      : isFound[left]! - isFound[right]!;
+    return sign * (difference === 0 && decides ? compareElements(elements, left, right, false) : difference);
   });
 }
 

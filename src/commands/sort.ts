@@ -133,9 +133,14 @@ function inOrder(context: CommandContext, record: number, options: SortOptions):
   }
   const elements = collectAll(keyspace, record);
   const order = isAlpha
-    ? orderByTexts(context, elements, options.by, isDescending, options.storeIndex !== 0)
+    ? orderByTexts(context, elements, options.by, isDescending, options.storeIndex !== 0, hasNoOrder(context, record))
     : orderByNumbers(context, elements, options.by, isDescending);
   return order === undefined ? undefined : { elements, order, range };
+}
+
+/** The elements lie as chance has it: those whose weights are equal must not be stored that way. */
+function hasNoOrder({ keyspace }: CommandContext, record: number): boolean {
+  return record !== 0 && keyspace.records.type(record) === TYPE_SET;
 }
 
 function answer(context: CommandContext, { gets }: SortOptions, { elements, order, range }: Sorted): void {

@@ -18,6 +18,7 @@ import {
 import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { EMBSTR_MAX, ENCODING_EMBSTR, ENCODING_INT, ENCODING_RAW, TYPE_STRING } from "../store/keyspace/record.ts";
 import { type CommandContext, type CommandTable, KEY_UPDATE } from "./command.ts";
+import { recordNumber } from "./effects.ts";
 import { EVENT_STRING } from "./events.ts";
 
 const INT64_MIN = -(2n ** 63n);
@@ -140,6 +141,7 @@ function incrementByFloat(context: CommandContext): void {
   replaceValue(context, record, text.length, encoding, "incrbyfloat");
   const start = keyspace.valueStart;
   for (let at = 0; at < text.length; at++) keyspace.valueBytes[start + at] = text.charCodeAt(at);
+  if (context.log.isRecording) recordNumber(context, text);
   reply.bulkText(text);
 }
 

@@ -18,10 +18,12 @@ import {
   KEY_UPDATE,
   KEYS_READ,
 } from "./command.ts";
+import { isOver, recordDelete, recordPop, recordSet, recordTime } from "./effects.ts";
 import { EVENT_GENERIC, EVENT_STRING } from "./events.ts";
 import {
   expiryOf,
   hasTime,
+  isMoment,
   OPTION_GET,
   OPTION_KEEPTTL,
   OPTION_NX,
@@ -115,7 +117,24 @@ function setWithOptions(context: CommandContext): void {
     }
   }
   assign(context, 2, expireAtMs);
+  if (context.log.isRecording) recordAssignment(context, options, expireAtMs);
   reply.ok();
+}
+
+/** SET with options as it is recorded: a time as the moment that it ends at, and no GET. */
+function recordAssignment(context: CommandContext, options: number, expireAtMs: number): void {
+  if (isMoment(options)) return;
+  if (hasTime(options)) recordSet(context, 2, expireAtMs);
+  else if ((options & OPTION_GET) !== 0) recordWithoutGet(context);
+}
+
+function recordWithoutGet({ request, log, database }: CommandContext): void {
+  let count = 3;
+  for (let index = 3; index < request.count; index++) if (!request.is(index, "GET")) count++;
+  log.begin(database.index, count);
+  for (let index = 0; index < request.count; index++) {
+    if (index < 3 || !request.is(index, "GET")) log.argument(request, index);
+  }
 }
 
 /** SET with GET, and GETSET: the reply is the old value whether or not the new one is set. */
@@ -131,6 +150,9 @@ function setReturningOld(context: CommandContext, options: number, expireAtMs: n
     reply.rewind(mark);
     throw error;
   }
+  if (!context.log.isRecording) return;
+  if (options === 0) recordSet(context, 2, NO_EXPIRY);
+  else recordAssignment(context, options, expireAtMs);
 }
 
 function setIfAbsent(context: CommandContext): void {
@@ -147,6 +169,7 @@ function setWithTime(context: CommandContext, isSeconds: boolean, commandName: s
   const expireAtMs = readExpiry(context, 2, isSeconds, false, commandName);
   if (Number.isNaN(expireAtMs)) return;
   assign(context, 3, expireAtMs);
+  if (context.log.isRecording) recordSet(context, 3, expireAtMs);
   context.reply.ok();
 }
 
@@ -155,6 +178,7 @@ function getAndDelete(context: CommandContext): void {
   if (!replyValue(context)) return;
   if (keyspace.delete(context.database, request.input, request.offset[1]!, request.length[1]!)) {
     context.changed(EVENT_GENERIC, "del", 1);
+    if (context.log.isRecording) recordDelete(context, 1, context.unlinksDeleted);
   }
 }
 
@@ -182,18 +206,33 @@ function getAndExpire(context: CommandContext): void {
     expireAtMs = expiryOf(context, options, "getex");
     if (Number.isNaN(expireAtMs)) return;
   }
-  const isOver = hasTime(options) && expireAtMs <= keyspace.nowMs;
+  const isGone = hasTime(options) && isOver(context, expireAtMs);
   const isPersisted = (options & OPTION_PERSIST) !== 0 && keyspace.records.expireAtMs(record) >= 0;
-  if ((hasTime(options) && !isOver) || isPersisted) {
+  if ((hasTime(options) && !isGone) || isPersisted) {
     record = keyspace.setExpiry(database, keyspace.lookupWrite(database, input, keyStart, keyLength), expireAtMs);
     context.changed(EVENT_GENERIC, isPersisted ? "persist" : "expire", 1);
+    if (context.log.isRecording) recordExpiry(context, isPersisted, expireAtMs);
   }
   keyspace.readValue(record);
   reply.bulk(keyspace.valueBytes, keyspace.valueStart, keyspace.valueLength);
-  if (isOver) {
+  if (isGone) {
     keyspace.delete(database, input, keyStart, keyLength);
     context.changed(EVENT_GENERIC, "del", 1);
+    if (context.log.isRecording) recordDelete(context, 1, context.unlinksExpired);
   }
+}
+
+/** What GETEX changed. */
+function recordExpiry(context: CommandContext, isPersisted: boolean, expireAtMs: number): void {
+  if (isPersisted) {
+    recordPop(context, "PERSIST", 1, 0);
+    return;
+  }
+  const { log, request, database } = context;
+  log.begin(database.index, 3);
+  log.word("PEXPIREAT");
+  log.argument(request, 1);
+  recordTime(context, expireAtMs);
 }
 
 function getMany(context: CommandContext): void {

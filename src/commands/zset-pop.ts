@@ -12,6 +12,7 @@ import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { TYPE_ZSET } from "../store/keyspace/record.ts";
 import { readInteger, readTimeoutMs } from "./arguments.ts";
 import type { CommandContext, CommandTable, KeySpec } from "./command.ts";
+import { recordPop } from "./effects.ts";
 import { membersRemoved, WRONG, writeSortedSet } from "./zset.ts";
 
 const NOT_POSITIVE = new ReplyError("ERR value is out of range, must be positive");
@@ -80,6 +81,9 @@ function pop(
   }
   record = sets.removeRange(context.database, record, isMax ? size - taken : 0, taken);
   membersRemoved(context, isMax ? "zpopmax" : "zpopmin", index, record, taken);
+  if (shape > NESTED && context.log.isRecording) {
+    recordPop(context, isMax ? "ZPOPMAX" : "ZPOPMIN", index, shape === KEY_AND_PAIRS ? taken : 0);
+  }
 }
 
 function popOne(context: CommandContext, isMax: boolean): void {
