@@ -10,7 +10,7 @@
  */
 
 import { codeOf } from "../core/faults.ts";
-import type { Background, Disk } from "../core/host.ts";
+import type { Background, BackgroundJob, Disk } from "../core/host.ts";
 
 export type Chore =
   | { readonly step: "write"; readonly path: string; readonly bytes: Uint8Array }
@@ -58,17 +58,24 @@ function writeFile(disk: Disk, path: string, bytes: Uint8Array): void {
   }
 }
 
-/** Has `chores` done in the background. Rejects with the first failure. */
-export function runChores(background: Background, chores: readonly Chore[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const job = background.start("rdb");
-    job.onFailure(reject);
-    job.onMessage((message) => {
-      const result = message as FromChoresJob;
-      job.end(true);
-      if (result.kind === "failed") reject(Object.assign(new Error(result.text), { code: result.code }));
-      else resolve();
-    });
-    job.post({ kind: "chores", chores } satisfies ToChoresJob);
+/** Has `chores` done in the background; `done` hears of the first failure, or of none. */
+export function runChores(
+  background: Background,
+  chores: readonly Chore[],
+  done: (error: Error | undefined) => void,
+): void {
+  let job: BackgroundJob;
+  try {
+    job = background.start("rdb");
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  job.onFailure(done);
+  job.onMessage((message) => {
+    const result = message as FromChoresJob;
+    job.end(true);
+    done(result.kind === "failed" ? Object.assign(new Error(result.text), { code: result.code }) : undefined);
   });
+  job.post({ kind: "chores", chores } satisfies ToChoresJob);
 }

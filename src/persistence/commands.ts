@@ -1,7 +1,8 @@
-/** SAVE, BGSAVE, LASTSAVE. */
+/** SAVE, BGSAVE, LASTSAVE, BGREWRITEAOF. */
 
 import type { CommandContext, CommandTable } from "../commands/command.ts";
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
+import type { AppendOnly } from "./append-only/append-only.ts";
 import type { Snapshots } from "./snapshots.ts";
 
 const NOT_STARTED = new ReplyError("ERR Background save could not be started. Check the server log for the reason.");
@@ -9,7 +10,13 @@ const IN_PROGRESS = new ReplyError("ERR Background save already in progress");
 /** No more than that, as the real server answers it: the reason stands in the log. */
 const SAVE_FAILED = new ReplyError("ERR");
 
-export function snapshotCommands(snapshots: Snapshots): CommandTable {
+const OTHER_CHILD = new ReplyError(
+  "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
+);
+const REWRITE_IN_PROGRESS = new ReplyError("ERR Background append only file rewriting already in progress");
+
+/** `appendOnly` is asked for when a command needs it. */
+export function snapshotCommands(snapshots: Snapshots, appendOnly: () => AppendOnly): CommandTable {
   return {
     SAVE: {
       arity: 1,
@@ -33,6 +40,16 @@ export function snapshotCommands(snapshots: Snapshots): CommandTable {
       history: [["3.2.2", "Added the `SCHEDULE` option."]],
       run: (context) => backgroundSave(snapshots, context),
     },
+    BGREWRITEAOF: {
+      arity: 1,
+      flags: ["admin", "noscript", "no_async_loading"],
+      acl: [],
+      since: "1.0.0",
+      group: "server",
+      complexity: "O(1)",
+      summary: "Writes a new base of the append-only file while commands go on.",
+      run: (context) => rewrite(appendOnly(), context),
+    },
     LASTSAVE: {
       arity: 1,
       flags: ["loading", "stale", "fast"],
@@ -48,7 +65,7 @@ export function snapshotCommands(snapshots: Snapshots): CommandTable {
 }
 
 function save(snapshots: Snapshots, { reply }: CommandContext): void {
-  if (snapshots.isRunning()) return reply.error(IN_PROGRESS);
+  if (snapshots.isRunning() || snapshots.isBlocked()) return reply.error(IN_PROGRESS);
   try {
     snapshots.save();
   } catch {
@@ -60,8 +77,18 @@ function save(snapshots: Snapshots, { reply }: CommandContext): void {
 
 function backgroundSave(snapshots: Snapshots, { request, reply }: CommandContext): void {
   if (request.count > 2 || (request.count === 2 && !request.is(1, "SCHEDULE"))) return reply.error(SYNTAX);
-  // SCHEDULE waits for a log rewrite, never for another snapshot; there is no rewrite to wait for.
   if (snapshots.isRunning()) return reply.error(IN_PROGRESS);
+  if (snapshots.isBlocked()) {
+    if (request.count === 1) return reply.error(OTHER_CHILD);
+    snapshots.isScheduled = true;
+    return reply.simple("Background saving scheduled");
+  }
   if (!snapshots.startBackgroundSave()) return reply.error(NOT_STARTED);
   reply.simple("Background saving started");
+}
+
+function rewrite(appendOnly: AppendOnly, { reply }: CommandContext): void {
+  const outcome = appendOnly.requestRewrite();
+  if (outcome === "running") reply.error(REWRITE_IN_PROGRESS);
+  else reply.simple(`Background append only file rewriting ${outcome}`);
 }

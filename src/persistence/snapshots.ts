@@ -15,14 +15,14 @@
 
 import { codeOf, DiskFault } from "../core/faults.ts";
 import type { Background, Clock, Disk } from "../core/host.ts";
-import { RdbEncoder } from "../history/formats/rdb-encoder.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
 import { SnapshotLoader } from "../history/snapshot/snapshot-loader.ts";
-import { type SnapshotOptions, SnapshotStream } from "../history/snapshot/snapshot-stream.ts";
+import type { SnapshotOptions } from "../history/snapshot/snapshot-stream.ts";
 import type { Keyspace } from "../store/keyspace/keyspace.ts";
-import { BackgroundSnapshot, CHUNK_BYTES, type SnapshotEnd } from "./background-snapshot.ts";
+import { BackgroundSnapshot, type SnapshotEnd } from "./background-snapshot.ts";
 import type { FromChecksumJob, ToChecksumJob } from "./checksum-job.ts";
-import { type RdbFileOptions, RdbFileWriter } from "./rdb-file-writer.ts";
+import { saveNow } from "./foreground-snapshot.ts";
+import type { RdbFileOptions } from "./rdb-file-writer.ts";
 
 const LOAD_SLICE_MS = 5;
 /** From this size on a file's check sum is computed in the background while it is loaded. */
@@ -73,6 +73,8 @@ interface Load {
   readonly step: (isOver: () => boolean) => boolean;
   /** Notes and logs what was loaded, once it is known to be right. */
   readonly report: () => void;
+  /** Bytes of the file that were read. */
+  readonly bytes: () => number;
 }
 
 export class Snapshots {
@@ -91,6 +93,9 @@ export class Snapshots {
   onEnd: (() => void) | undefined;
   /** Takes the code of a function library that a file holds; returns what is wrong with it. */
   onFunction: ((code: Uint8Array, mayReplace: boolean) => string | undefined) | undefined;
+
+  /** Another snapshot is being written: the base of an append-only file. Saves wait for it. */
+  isBlocked: () => boolean;
 
   private readonly keyspace: Keyspace;
   private readonly services: SnapshotServices;
@@ -113,6 +118,7 @@ export class Snapshots {
     this.lastLoad = undefined;
     this.onEnd = undefined;
     this.onFunction = undefined;
+    this.isBlocked = () => false;
     this.running = undefined;
     this.dirtyAtStart = 0;
     this.lastTryMs = 0;
@@ -130,6 +136,11 @@ export class Snapshots {
     return { ...progress, seconds: Math.floor(progress.seconds) };
   }
 
+  /** Head of a file that is written now. */
+  describe(): SnapshotOptions {
+    return this.services.describe();
+  }
+
   filePath(): string {
     return `${this.settings.directory}/${this.settings.fileName}`;
   }
@@ -139,21 +150,9 @@ export class Snapshots {
   /** Writes the snapshot now and returns when it is durable. Throws DiskFault; the old file stays then. */
   save(): void {
     const { disk, log } = this.services;
-    const encoder = new RdbEncoder(CHUNK_BYTES);
-    let writer: RdbFileWriter | undefined;
-    let stream: SnapshotStream | undefined;
     try {
-      const file = new RdbFileWriter(disk, this.nextFile());
-      writer = file;
-      stream = new SnapshotStream(this.keyspace, encoder, this.services.describe(), (chunk) => {
-        file.write(chunk);
-        encoder.giveBack(chunk.buffer);
-      });
-      stream.step(() => false);
-      file.finish();
+      saveNow(this.keyspace, disk, this.services.describe(), this.nextFile());
     } catch (error) {
-      stream?.abort();
-      writer?.abort();
       this.fail(error);
       throw error;
     }
@@ -257,7 +256,7 @@ export class Snapshots {
 
   /** Starts a save when one was asked for or a save point is reached; called about ten times a second. */
   checkSavePoints(): void {
-    if (this.running !== undefined || this.loading !== undefined) return;
+    if (this.running !== undefined || this.loading !== undefined || this.isBlocked()) return;
     const { clock, log } = this.services;
     const nowMs = clock.monotonicMs();
     const mayRetry = this.lastStatus === "ok" || nowMs - this.lastTryMs > RETRY_MS;
@@ -305,21 +304,37 @@ export class Snapshots {
 
   /** Loads the file in slices while the event loop goes on. False when there is no file. Throws as `load` does. */
   async loadInSlices(): Promise<boolean> {
-    const { clock, disk } = this.services;
     const path = this.filePath();
-    const bytes = disk.status(path)?.bytes ?? 0;
+    const bytes = this.services.disk.status(path)?.bytes ?? 0;
     const sumsBeside = bytes >= SUM_BESIDE_BYTES && this.verifiesChecksum();
     const sum = sumsBeside ? this.startChecksum(path, bytes) : undefined;
     const load = this.openLoad(path, false, sum === undefined && this.verifiesChecksum());
     if (load === undefined) return false;
-    for (;;) {
-      const endMs = clock.monotonicMs() + LOAD_SLICE_MS;
-      if (load.step(() => clock.monotonicMs() >= endMs)) break;
-      await new Promise<void>((resolve) => clock.soon(resolve));
-    }
+    await this.loadSlices(load);
     await sum;
     load.report();
     return true;
+  }
+
+  /**
+   * Loads the snapshot with which the file at `path` begins, in slices; resolves with its length. `onAuxiliary` hears of
+   * its head. Rejects as `loadInSlices` does.
+   */
+  async loadBase(path: string, onAuxiliary: (name: string, value: string) => void): Promise<number> {
+    const load = this.openLoad(path, false, this.verifiesChecksum(), onAuxiliary);
+    if (load === undefined) throw new DiskFault("open", path, { code: "ENOENT" });
+    await this.loadSlices(load);
+    load.report();
+    return load.bytes();
+  }
+
+  private async loadSlices(load: Load): Promise<void> {
+    const { clock } = this.services;
+    for (;;) {
+      const endMs = clock.monotonicMs() + LOAD_SLICE_MS;
+      if (load.step(() => clock.monotonicMs() >= endMs)) return;
+      await new Promise<void>((resolve) => clock.soon(resolve));
+    }
   }
 
   private verifiesChecksum(): boolean {
@@ -354,7 +369,12 @@ export class Snapshots {
   }
 
   /** Opens the file for loading; undefined when there is none. Throws DiskFault. */
-  private openLoad(path: string, mayReplace: boolean, verifyChecksum: boolean): Load | undefined {
+  private openLoad(
+    path: string,
+    mayReplace: boolean,
+    verifyChecksum: boolean,
+    onAuxiliary?: (name: string, value: string) => void,
+  ): Load | undefined {
     const { clock, disk, log } = this.services;
     const status = disk.status(path);
     if (status === undefined) return undefined;
@@ -373,7 +393,10 @@ export class Snapshots {
       ...(this.onFunction === undefined
         ? {}
         : { onFunction: (code: Uint8Array) => this.onFunction!(code, mayReplace) }),
-      onAuxiliary: (name, value) => this.logAuxiliary(name, value),
+      onAuxiliary: (name, value) => {
+        this.logAuxiliary(name, value);
+        onAuxiliary?.(name, value);
+      },
     });
     let reportedShare = 0;
     const step = (isOver: () => boolean): boolean => {
@@ -401,7 +424,7 @@ export class Snapshots {
       log("notice", `Done loading RDB, keys loaded: ${loader.loadedKeys}, keys expired: ${loader.expiredKeys}.`);
       log("notice", `DB loaded from disk: ${seconds.toFixed(3)} seconds`);
     };
-    return { step, report };
+    return { step, report, bytes: () => loader.loadedBytes() };
   }
 
   private logAuxiliary(name: string, value: string): void {

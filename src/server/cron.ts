@@ -83,7 +83,10 @@ export class Cron {
     memory.notePeak();
     session.cron();
     this.server.rates.sample(host.clock.monotonicMs(), this.server.dispatcher.statistics);
-    if (!this.server.isCronPaused && !this.isScriptBusy()) snapshots.checkSavePoints();
+    if (!this.server.isCronPaused && !this.isScriptBusy()) {
+      this.server.appendOnly.tick();
+      snapshots.checkSavePoints();
+    }
     this.server.updateMisconfiguration();
     this.budgetMs = this.tickMs * this.workShare();
     if (keyspace.pendingReclaims() > 0 || !this.server.isCronPaused) this.planSlice();

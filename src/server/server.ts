@@ -17,6 +17,7 @@ import { DiskFault, NetFault } from "../core/faults.ts";
 import type { Host, Listener, ListenOptions, TlsListening } from "../core/host.ts";
 import { KeyHash } from "../core/sip-hash.ts";
 import { RdbFault } from "../history/formats/rdb-fault.ts";
+import type { AppendOnly } from "../persistence/append-only/append-only.ts";
 import { snapshotCommands } from "../persistence/commands.ts";
 import { rehearseSnapshots } from "../persistence/rehearsal.ts";
 import { Snapshots } from "../persistence/snapshots.ts";
@@ -31,6 +32,7 @@ import { Defragmenter } from "../store/keyspace/defragmenter.ts";
 import { Eviction } from "../store/keyspace/eviction.ts";
 import { ExpiryCycle } from "../store/keyspace/expiry-cycle.ts";
 import { Keyspace, KeyspaceStatistics } from "../store/keyspace/keyspace.ts";
+import { aofFailureText, aofRefusal, loadAppendOnly, makeAppendOnly, wireAppendOnly } from "./append-only.ts";
 import { serverCommands } from "./commands/all.ts";
 import { shutdownCommands } from "./commands/shutdown.ts";
 import { configCommands } from "./config/commands.ts";
@@ -82,14 +84,13 @@ export class Server {
   readonly startMs: number;
   /** 40 hexadecimal digits, new at every start. */
   readonly runId: string;
-  /** 40 hexadecimal digits that name this server's history. */
-  replicationId: string;
   readonly keyspace: Keyspace;
   readonly eviction: Eviction;
   readonly expiry: ExpiryCycle;
   readonly defragmenter: Defragmenter;
   readonly memory: Memory;
   readonly snapshots: Snapshots;
+  readonly appendOnly: AppendOnly;
   readonly session: Session;
   readonly dispatcher: Dispatcher;
   readonly commands: CommandIndex;
@@ -118,7 +119,6 @@ export class Server {
     this.startMs = host.clock.nowMs();
     const random = (): number => host.random.uint32();
     this.runId = hexadecimal(host, 20);
-    this.replicationId = hexadecimal(host, 20);
     this.keyspace = new Keyspace(new KeyHash(host.random.uint32(), host.random.uint32()), config.integer("databases"));
     this.keyspace.clock.setRandom(random);
     this.keyspace.nowMs = this.startMs;
@@ -178,7 +178,11 @@ export class Server {
     this.choosesTlsPort = options.choosesTlsPort ?? false;
     this.preparesBackground = options.preparesBackground ?? false;
     this.listeners = [];
+    this.context.log.replicationId = hexadecimal(host, 20);
+    this.appendOnly = makeAppendOnly(this);
+    this.snapshots.isBlocked = () => this.appendOnly.isRewriting();
     wireConfiguration(this);
+    wireAppendOnly(this);
   }
 
   private makeSnapshots(): Snapshots {
@@ -221,7 +225,7 @@ export class Server {
     return {
       ...dataCommands(),
       ...session.commands(),
-      ...snapshotCommands(this.snapshots),
+      ...snapshotCommands(this.snapshots, () => this.appendOnly),
       ...configCommands(this.config, {
         resetStatistics: () => this.resetStatistics(),
         configFile: this.configFile,
@@ -278,11 +282,13 @@ export class Server {
     await this.listenAtStart();
     log.write("notice", "Server initialized");
     try {
-      await this.snapshots.loadInSlices();
+      if (this.appendOnly.settings.isEnabled) await loadAppendOnly(this);
+      else await this.snapshots.loadInSlices();
     } catch (error) {
       this.host.background.close();
       await this.closeListeners();
-      throw new StartFailure(loadFailureText(error, this.snapshots.filePath()), { cause: error });
+      const text = aofFailureText(error, this) ?? loadFailureText(error, this.snapshots.filePath());
+      throw new StartFailure(text, { cause: error });
     }
     session.gates.isLoading = false;
     this.snapshots.removeLeftovers();
@@ -357,7 +363,7 @@ export class Server {
 
   /** Writes are refused, or no longer, as the last snapshot went. */
   updateMisconfiguration(): void {
-    this.session.gates.misconfiguration = this.snapshots.deniesWrites() ? MISCONFIGURED : undefined;
+    this.session.gates.misconfiguration = this.snapshots.deniesWrites() ? MISCONFIGURED : aofRefusal(this);
   }
 
   /** CONFIG SET port, tls-port or bind: listens anew on what `kinds` names, or as before. Returns whether it does. */
@@ -393,6 +399,7 @@ export class Server {
   async close(): Promise<void> {
     this.cron.stop();
     this.snapshots.abort();
+    this.appendOnly.disable();
     this.session.closeAll();
     this.host.background.close();
     await this.closeListeners();

@@ -30,8 +30,12 @@ export class Shutdown {
 
   /** Saves what is to be saved. False when that failed and the server goes on. */
   prepare(request: ShutdownRequest): boolean {
-    const { log, snapshots, session } = this.server;
+    const { log, snapshots, session, appendOnly } = this.server;
     log.write("notice", "User requested shutdown...");
+    if (appendOnly.isRewriting()) {
+      log.write("warning", "There is a child rewriting the AOF. Killing it!");
+      appendOnly.abortRewrite();
+    }
     if (snapshots.isRunning()) {
       log.write("warning", "There is a child saving an .rdb. Killing it!");
       snapshots.abort();
@@ -49,7 +53,21 @@ export class Shutdown {
         log.write("warning", "FORCE was given: exiting all the same, without the changes since the last snapshot.");
       }
     }
-    return true;
+    return this.syncLog(request.isForced);
+  }
+
+  /** Makes durable what was recorded; false when the disk does not take it and the server goes on. */
+  private syncLog(isForced: boolean): boolean {
+    const { log, appendOnly } = this.server;
+    if (appendOnly.file.state !== "on") return true;
+    log.write("notice", "Calling fsync() on the AOF file.");
+    try {
+      appendOnly.file.syncNow();
+      return true;
+    } catch (error) {
+      log.write("warning", `Error writing the AOF file, can't exit: ${(error as Error).message}`);
+      return isForced;
+    }
   }
 
   /** A signal asks to end; shutdown-on-sigterm and shutdown-on-sigint say how. */

@@ -35,6 +35,7 @@ import { Mail } from "./mail.ts";
 import { Monitors } from "./monitors.ts";
 import { Pause } from "./pause.ts";
 import { PubSub } from "./pubsub.ts";
+import { ReplyGate } from "./reply-gate.ts";
 import { Functions } from "./scripting/function-commands.ts";
 import { Libraries } from "./scripting/libraries.ts";
 import { Scripts } from "./scripting/script-commands.ts";
@@ -66,6 +67,7 @@ interface SessionParts {
   readonly tracking: Tracking;
   readonly monitors: Monitors;
   readonly acl: AccessControl;
+  readonly gate: ReplyGate;
 }
 
 export class Session implements DispatchHooks, SessionServices {
@@ -199,7 +201,8 @@ export class Session implements DispatchHooks, SessionServices {
       const command = user.isUnlimited ? undefined : dispatcher.commands.find(context.request, 0);
       return command === undefined || user.readsEveryKey(command, context.request);
     };
-    this.parts = { mail, pubsub, blocking, events, tracking, monitors, acl };
+    const gate = new ReplyGate(context.log);
+    this.parts = { mail, pubsub, blocking, events, tracking, monitors, acl, gate };
   }
 
   private makeAcl(dispatcher: Dispatcher): AccessControl {
@@ -226,6 +229,11 @@ export class Session implements DispatchHooks, SessionServices {
 
   get pubsub(): PubSub {
     return this.made.pubsub;
+  }
+
+  /** Where replies wait until the log is on the disk. */
+  get gate(): ReplyGate {
+    return this.made.gate;
   }
 
   get mail(): Mail {
@@ -303,7 +311,8 @@ export class Session implements DispatchHooks, SessionServices {
     }
     dispatcher.statistics.connections++;
     if (this.limits.keepAliveSeconds > 0) connection.setKeepAlive(true, this.limits.keepAliveSeconds);
-    const client = this.clients.add(connection, this.clock.nowMs(), this.clock.monotonicMs(), this.acl.defaultUser);
+    const gated = this.gate.wrap(connection);
+    const client = this.clients.add(gated, this.clock.nowMs(), this.clock.monotonicMs(), this.acl.defaultUser);
     client.isAuthenticated = !this.acl.requiresAuthentication();
     this.log("verbose", () => `Accepted ${connection.remoteAddress}`);
     return new ClientHandler(this, dispatcher, client);

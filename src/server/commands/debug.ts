@@ -148,7 +148,7 @@ function isOn(context: CommandContext, argument: number): boolean {
 
 function changeReplicationId(server: Server, { reply }: CommandContext): void {
   server.log.write("notice", "Changing replication IDs after receiving change-repl-id");
-  server.replicationId = hexadecimal(server.host, 20);
+  server.context.log.replicationId = hexadecimal(server.host, 20);
   reply.ok();
 }
 

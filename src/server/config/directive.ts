@@ -91,7 +91,6 @@ export const PORT_MAX = 65535n;
 export const LATER_REPLICATION = "Replication is not part of this version yet.";
 export const LATER_OUTGOING = "Outgoing connections come with replication.";
 export const LATER_CLUSTER = "Cluster mode is not part of this version yet.";
-export const LATER_AOF = "The append-only file is not part of this version yet.";
 export const NEVER_DEPRECATED = "Scripts never see the functions that Redis has withdrawn.";
 export const NO_FORK = "Nothing is forked here, so there is no child process to place or to rank.";
 export const NO_JEMALLOC = "Memory comes from Everkey's own arena, not from jemalloc.";

@@ -8,7 +8,6 @@ import {
   INT_MAX,
   INT_MIN,
   integer,
-  LATER_AOF,
   LATER_REPLICATION,
   LONG_MAX,
   memory,
@@ -70,31 +69,22 @@ export const PERSISTENCE_DIRECTIVES: readonly Directive[] = [
   // ---- append-only file ----
   boolean("appendonly", "no", "Writes every change to the append-only file.", {
     deniedWhileLoading: true,
-    effect: LATER_AOF,
   }),
   text("appendfilename", "appendonly.aof", "First part of its files' names.", {
     immutable: true,
-    effect: LATER_AOF,
     check: fileName("appendfilename", "filename", false),
   }),
   text("appenddirname", "appendonlydir", "Directory of its files, inside dir.", {
     immutable: true,
-    effect: LATER_AOF,
     check: fileName("appenddirname", "dirname", false),
   }),
-  choice("appendfsync", "everysec", ["everysec", "always", "no"], "When written changes are forced to the device.", {
-    effect: LATER_AOF,
-  }),
-  boolean("no-appendfsync-on-rewrite", "no", "Forces nothing to the device during a rewrite.", { effect: LATER_AOF }),
-  integer("auto-aof-rewrite-percentage", 100, 0, INT_MAX, "Growth in percent that starts a rewrite; 0 never.", {
-    effect: LATER_AOF,
-  }),
-  memory("auto-aof-rewrite-min-size", 67108864, 0, LONG_MAX, "Smallest size that starts a rewrite.", {
-    effect: LATER_AOF,
-  }),
-  boolean("aof-load-truncated", "yes", "Loads a file whose last command is cut.", { effect: LATER_AOF }),
-  boolean("aof-use-rdb-preamble", "yes", "A rewrite begins with a snapshot.", { effect: LATER_AOF }),
-  boolean("aof-timestamp-enabled", "no", "Notes the time between commands.", { effect: LATER_AOF }),
-  boolean("aof-rewrite-incremental-fsync", "yes", "Hands a rewrite to the disk piece by piece.", { effect: LATER_AOF }),
-  boolean("aof-disable-auto-gc", "no", "Keeps files that a rewrite made superfluous.", { effect: LATER_AOF }),
+  choice("appendfsync", "everysec", ["everysec", "always", "no"], "When written changes are forced to the device.", {}),
+  boolean("no-appendfsync-on-rewrite", "no", "Forces nothing to the device during a rewrite."),
+  integer("auto-aof-rewrite-percentage", 100, 0, INT_MAX, "Growth in percent that starts a rewrite; 0 never.", {}),
+  memory("auto-aof-rewrite-min-size", 67108864, 0, LONG_MAX, "Smallest size that starts a rewrite.", {}),
+  boolean("aof-load-truncated", "yes", "Loads a file whose last command is cut."),
+  boolean("aof-use-rdb-preamble", "yes", "A rewrite begins with a snapshot."),
+  boolean("aof-timestamp-enabled", "no", "Notes the time between commands."),
+  boolean("aof-rewrite-incremental-fsync", "yes", "Hands a rewrite to the disk piece by piece."),
+  boolean("aof-disable-auto-gc", "no", "Keeps files that a rewrite made superfluous."),
 ];

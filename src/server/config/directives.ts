@@ -8,6 +8,7 @@
  */
 
 import type { Directive } from "./directive.ts";
+import { HISTORY_DIRECTIVES } from "./directives-history.ts";
 import { MEMORY_DIRECTIVES } from "./directives-memory.ts";
 import { PERSISTENCE_DIRECTIVES } from "./directives-persistence.ts";
 import { REPLICATION_DIRECTIVES } from "./directives-replication.ts";
@@ -22,6 +23,7 @@ export const DIRECTIVE_GROUPS: readonly DirectiveGroup[] = [
   { title: "Server, clients, logs", directives: SERVER_DIRECTIVES },
   { title: "Memory and encodings", directives: MEMORY_DIRECTIVES },
   { title: "Persistence", directives: PERSISTENCE_DIRECTIVES },
+  { title: "Going back (Everkey's own)", directives: HISTORY_DIRECTIVES },
   { title: "Replication and cluster", directives: REPLICATION_DIRECTIVES },
 ];
 

@@ -76,12 +76,12 @@ export function clientFields(server: Server): InfoFields {
   ];
 }
 
-export function replicationFields({ config, replicationId, session }: Server): InfoFields {
+export function replicationFields({ config, context, session }: Server): InfoFields {
   return [
     ["role", session.identity.role()],
     ["connected_slaves", 0],
     ["master_failover_state", "no-failover"],
-    ["master_replid", replicationId],
+    ["master_replid", context.log.replicationId],
     ["master_replid2", "0".repeat(40)],
     ["master_repl_offset", 0],
     ["second_repl_offset", -1],

@@ -1,11 +1,12 @@
-/** INFO persistence: the snapshots; the append-only file as switched off, which it is so far. */
+/** INFO persistence: the snapshots and the append-only file. */
 
 import type { Server } from "../server.ts";
 import { flag, type InfoFields, ratio } from "./section.ts";
 
 export function persistenceFields(server: Server): InfoFields {
-  const { snapshots, keyspace } = server;
-  const progress = snapshots.progress();
+  const { snapshots, appendOnly, keyspace } = server;
+  const progress = appendOnly.rewriteProgress() ?? snapshots.progress();
+  const { file } = appendOnly;
   const share = ratio(progress.writtenKeys, progress.keys) * 100;
   return [
     ["loading", flag(server.session.gates.isLoading)],
@@ -22,24 +23,39 @@ export function persistenceFields(server: Server): InfoFields {
     ["rdb_last_save_time", Math.floor(snapshots.lastSaveMs / 1000)],
     ["rdb_last_bgsave_status", snapshots.lastStatus],
     ["rdb_last_bgsave_time_sec", wholeSeconds(snapshots.lastSeconds)],
-    ["rdb_current_bgsave_time_sec", progress.seconds],
+    ["rdb_current_bgsave_time_sec", snapshots.progress().seconds],
     ["rdb_saves", snapshots.savesDone],
     ["rdb_last_cow_size", 0],
     ["rdb_last_load_keys_expired", snapshots.lastLoad?.expired ?? 0],
     ["rdb_last_load_keys_loaded", snapshots.lastLoad?.keys ?? 0],
-    ["aof_enabled", 0],
-    ["aof_rewrite_in_progress", 0],
-    ["aof_rewrite_scheduled", 0],
-    ["aof_last_rewrite_time_sec", -1],
-    ["aof_current_rewrite_time_sec", -1],
-    ["aof_last_bgrewrite_status", "ok"],
-    ["aof_rewrites", 0],
-    ["aof_rewrites_consecutive_failures", 0],
-    ["aof_last_write_status", "ok"],
+    ["aof_enabled", flag(file.state !== "off")],
+    ["aof_rewrite_in_progress", flag(appendOnly.isRewriting())],
+    ["aof_rewrite_scheduled", flag(appendOnly.isScheduled)],
+    ["aof_last_rewrite_time_sec", wholeSeconds(appendOnly.lastRewriteSeconds)],
+    ["aof_current_rewrite_time_sec", appendOnly.rewriteSeconds()],
+    ["aof_last_bgrewrite_status", appendOnly.lastRewriteStatus],
+    ["aof_rewrites", appendOnly.rewrites],
+    ["aof_rewrites_consecutive_failures", appendOnly.failuresInARow],
+    ["aof_last_write_status", file.fault === undefined ? "ok" : "err"],
     ["aof_last_cow_size", 0],
     ["module_fork_in_progress", 0],
     ["module_fork_last_cow_size", 0],
+    ...appendOnlyFields(server),
     ...loadingFields(server),
+  ];
+}
+
+/** Only while there is an append-only file. */
+function appendOnlyFields({ appendOnly }: Server): InfoFields {
+  const { file } = appendOnly;
+  if (file.state === "off") return [];
+  return [
+    ["aof_current_size", appendOnly.currentBytes()],
+    ["aof_base_size", appendOnly.rewrittenBytes],
+    ["aof_pending_rewrite", flag(appendOnly.isScheduled)],
+    ["aof_buffer_length", file.waitingBytes()],
+    ["aof_pending_bio_fsync", flag(file.isSyncUnderWay)],
+    ["aof_delayed_fsync", file.delayedSyncs],
   ];
 }
 
