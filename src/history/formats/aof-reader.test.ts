@@ -257,6 +257,37 @@ test("what a record says of itself", () => {
   );
 });
 
+test("the log offset of what is whole does not go into a torn transaction", () => {
+  const bytes = Buffer.concat([
+    position(1000, 500),
+    commandBytes("SET", "k", "v"),
+    commandBytes("MULTI"),
+    commandBytes("DEL", "k"),
+  ]);
+  const reader = new AofReader(new MemoryFile(bytes));
+  assert.throws(() => {
+    while (reader.next() !== "end");
+  }, AofFault);
+  assert.equal(reader.wholeLogOffset, 527);
+  assert.equal(reader.wholeBytes, bytes.length - commandBytes("MULTI").length - commandBytes("DEL", "k").length);
+  assert.equal(reader.replicationId, ID);
+});
+
+test("whoever looks at the buffer learns when it was filled anew", () => {
+  const bytes = Buffer.concat(Array.from({ length: 50 }, (_, index) => commandBytes("SET", "k", `value ${index}`)));
+  const reader = new AofReader(new MemoryFile(bytes), { chunkBytes: 100 });
+  let fill = -1;
+  let seen = Buffer.alloc(0);
+  for (let kind = reader.next(); kind !== "end"; kind = reader.next()) {
+    const { input } = reader.request;
+    // Places that were read before keep their bytes until the count says otherwise.
+    if (reader.fillCount === fill) assert.equal(Buffer.compare(seen, Buffer.from(input)), 0);
+    fill = reader.fillCount;
+    seen = Buffer.from(input);
+  }
+  assert.ok(fill > 10);
+});
+
 test("the annotation itself can be had", () => {
   const reader = new AofReader(new MemoryFile(Buffer.concat([position(1000, 500), Buffer.from("#other\r\n")])));
   assert.equal(reader.next(), "annotation");

@@ -81,10 +81,10 @@ export class AofReader {
   annotation: Annotation | undefined;
   /** See I2. */
   wholeBytes: number;
-  /** How often the buffer was filled: what stood at a place of it stands there no more when this has changed. */
-  fillCount: number;
   /** Log offset there, NaN when unknown. */
   wholeLogOffset: number;
+  /** How often the buffer was filled: what stood at a place of it stands there no more when this has changed. */
+  fillCount: number;
   /** The history that offsets belong to, as the newest annotation with a position says; undefined when none did. */
   replicationId: string | undefined;
 
@@ -140,6 +140,7 @@ export class AofReader {
     this.annotation = undefined;
     this.wholeBytes = 0;
     this.wholeLogOffset = this.nextLogOffset;
+    this.fillCount = 0;
     this.replicationId = undefined;
     this.reader.start(this.buffer, 0, 0);
   }
@@ -309,6 +310,7 @@ export class AofReader {
     if (buffer === this.buffer) buffer.copyWithin(0, commandStart, this.filled);
     else buffer.set(this.buffer.subarray(commandStart, this.filled));
     this.buffer = buffer;
+    this.fillCount++;
     this.fileStart += commandStart;
     this.commandStart = 0;
     this.filled = kept;

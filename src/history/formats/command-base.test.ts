@@ -56,7 +56,7 @@ function serverOnBase(context: TestContext, base: Uint8Array): Promise<RealServe
 async function run(server: RealServer, commands: readonly (readonly (string | Uint8Array)[])[]): Promise<void> {
   for (const command of commands) {
     const reply = await server.command(...command);
-    assert.ok(!(reply instanceof ErrorReply), `${command.slice(0, 3).join(" ")}: ${(reply as ErrorReply).text}`);
+    if (reply instanceof ErrorReply) assert.fail(`${command.slice(0, 3).join(" ")}: ${reply.text}`);
   }
 }
 
