@@ -22,6 +22,7 @@ import {
   type StreamId,
 } from "../store/values/stream-id.ts";
 import { type CommandContext, type CommandTable, KEY_MODIFY, KEY_READ } from "./command.ts";
+import { recordClaim, recordConsumer, recordProgress } from "./stream-effects.ts";
 import { makeConsumer } from "./stream-read.ts";
 import {
   findConsumer,
@@ -120,6 +121,7 @@ function claim(context: CommandContext): void {
   if (!readClaimOptions(context, at, options)) return;
   groups.readLastId(group, id);
   const isAhead = compareIds(lastId, id) > 0;
+  const dirtyBefore = keyspace.dirty;
   if (isAhead) groups.setLastId(group, lastId);
   const consumer = claimant(context, group);
   registers.goneIds.clear();
@@ -130,6 +132,10 @@ function claim(context: CommandContext): void {
   }
   if (claimed.count > 0) groups.setActiveAtMs(consumer, keyspace.nowMs);
   else if (isAhead) keyspace.dirty++;
+  if (context.log.isRecording) {
+    if (isAhead && claimed.count === 0) recordProgress(context, 1, 2, group);
+    if (keyspace.dirty > dirtyBefore) context.log.skip();
+  }
   replyClaimed(context, root, claimed, options.hasOnlyIds);
 }
 
@@ -149,6 +155,7 @@ function claimOne(
   let pending = groups.findPending(group, id);
   if (!streams.cursor.find(root, id)) {
     if (pending !== 0) {
+      if (context.log.isRecording) recordClaim(context, 1, 2, group, pending, id);
       groups.removePending(group, id);
       keyspace.dirty++;
     }
@@ -168,6 +175,7 @@ function claimOne(
   if (options.deliveryCount >= 0) count = options.deliveryCount;
   else if (!options.hasOnlyIds) count++;
   groups.setDelivery(pending, options.deliveredAtMs === -1 ? nowMs : options.deliveredAtMs, count);
+  if (context.log.isRecording) recordClaim(context, 1, 2, group, pending, id);
   registers.goneIds.push(id);
   keyspace.dirty++;
   return true;
@@ -202,14 +210,21 @@ function readClaimOptions(context: CommandContext, at: number, options: ClaimOpt
     }
   }
   // Times that make no sense come from clients whose clocks are ahead: now is right for them.
-  if (options.deliveredAtMs < -1 || options.deliveredAtMs > keyspace.nowMs) options.deliveredAtMs = -1;
+  // What is replayed is what a server has seen, whatever the clock shows now.
+  if (options.deliveredAtMs < -1 || (options.deliveredAtMs > keyspace.nowMs && !keyspace.isReplaying)) {
+    options.deliveredAtMs = -1;
+  }
   return true;
 }
 
 /** The consumer of argument 3, made when it is new. */
 function claimant(context: CommandContext, group: number): number {
   const consumer = findConsumer(context, group, 3);
-  if (consumer === 0) return makeConsumer(context, group, 3, 1);
+  if (consumer === 0) {
+    const made = makeConsumer(context, group, 3, 1);
+    if (context.log.isRecording) recordConsumer(context, 1, 2, 3);
+    return made;
+  }
   context.keyspace.streams.groups.setSeenAtMs(consumer, context.keyspace.nowMs);
   return consumer;
 }
@@ -283,6 +298,7 @@ function claimNext(context: CommandContext): void {
     const cell = pending.value();
     let isMoved = true;
     if (!streams.cursor.find(root, id)) {
+      if (context.log.isRecording) recordClaim(context, 1, 2, group, cell, id);
       groups.removePending(group, id);
       goneIds.push(id);
       keyspace.dirty++;
@@ -292,6 +308,7 @@ function claimNext(context: CommandContext): void {
     } else {
       if (!assignClaimed(context, cell, id, consumer, ids.count + goneIds.count > 0)) break;
       groups.setDelivery(cell, keyspace.nowMs, groups.deliveryCount(cell) + (hasOnlyIds ? 0 : 1));
+      if (context.log.isRecording) recordClaim(context, 1, 2, group, cell, id);
       ids.push(id);
       keyspace.dirty++;
       count--;

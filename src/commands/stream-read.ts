@@ -19,6 +19,7 @@ import { FIRST_ID, LAST_ID } from "../store/values/streams.ts";
 import { readTimeoutInMs } from "./arguments.ts";
 import type { CommandContext, CommandTable, KeySpec } from "./command.ts";
 import { EVENT_STREAM } from "./events.ts";
+import { recordClaim, recordConsumer, recordProgress } from "./stream-effects.ts";
 import {
   findConsumer,
   findGroup,
@@ -96,6 +97,7 @@ function run(context: CommandContext, hasGroup: boolean): void {
     const group = !hasGroup ? 0 : isKnown ? options.lastGroup : findGroup(context, root, options.group);
     const wanted = group === 0 ? serveFrom(context, root, registers.id) : chooseGroupId(context, root, group);
     const consumer = group === 0 ? 0 : meetConsumer(context, group, options, argument);
+    if (hasGroup && context.log.isRecording) context.log.skip();
     if (wanted === "nothing") continue;
     if (served === 0) reply.openCount(mark, options.keyCount);
     served++;
@@ -108,8 +110,8 @@ function run(context: CommandContext, hasGroup: boolean): void {
       replyRange(context, root, registers.id, registers.to, options.count, false);
       continue;
     }
-    if (wanted === "history") replyHistory(context, root, consumer, options.count);
-    else deliver(context, root, group, consumer, options);
+    if (wanted === "history") replyHistory(context, root, group, consumer, options, argument);
+    else deliver(context, root, group, consumer, options, argument);
     keyspace.dirty++;
   }
   if (served > 0) reply.closeCount(mark, options.keyCount, served, reply.protocol === 3);
@@ -231,7 +233,11 @@ function meetConsumer(context: CommandContext, group: number, options: ReadOptio
   const { keyspace } = context;
   const { groups } = keyspace.streams;
   const consumer = findConsumer(context, group, options.group + 1);
-  if (consumer === 0) return makeConsumer(context, group, options.group + 1, key);
+  if (consumer === 0) {
+    const made = makeConsumer(context, group, options.group + 1, key);
+    if (context.log.isRecording) recordConsumer(context, key, options.group, options.group + 1);
+    return made;
+  }
   groups.setSeenAtMs(consumer, keyspace.nowMs);
   return consumer;
 }
@@ -248,8 +254,15 @@ export function makeConsumer(context: CommandContext, group: number, name: numbe
 }
 
 /** Gives the consumer what the group has not read, from the register's id on, and replies it. */
-function deliver(context: CommandContext, root: number, group: number, consumer: number, options: ReadOptions): void {
-  const { reply, keyspace } = context;
+function deliver(
+  context: CommandContext,
+  root: number,
+  group: number,
+  consumer: number,
+  options: ReadOptions,
+  key: number,
+): void {
+  const { reply, keyspace, log } = context;
   const { streams } = keyspace;
   const { cursor, registers, groups, progress } = streams;
   const { count } = options;
@@ -263,9 +276,13 @@ function deliver(context: CommandContext, root: number, group: number, consumer:
   while ((count === 0 || written < count) && cursor.next()) {
     if (!options.isSilent && !makePending(context, group, consumer, written > 0)) break;
     if (compareIds(cursor.id, registers.lastId) > 0) progress.advance(streams, root, group, cursor.id);
+    if (log.isRecording && !options.isSilent) {
+      recordClaim(context, key, options.group, group, groups.findPending(group, cursor.id), cursor.id);
+    }
     replyEntry(context, cursor);
     written++;
   }
+  if (log.isRecording && written > 0) recordProgress(context, key, options.group, group);
   reply.closeCount(registers.innerMark, expected, written, false);
   if (written > 0 && !options.isSilent) groups.setActiveAtMs(consumer, keyspace.nowMs);
 }
@@ -290,9 +307,17 @@ function makePending(context: CommandContext, group: number, consumer: number, m
 }
 
 /** Replies what the consumer was given and has not acknowledged, from the register's id on. */
-function replyHistory(context: CommandContext, root: number, consumer: number, count: number): void {
-  const { reply, keyspace } = context;
+function replyHistory(
+  context: CommandContext,
+  root: number,
+  group: number,
+  consumer: number,
+  options: ReadOptions,
+  key: number,
+): void {
+  const { reply, keyspace, log } = context;
   const { streams } = keyspace;
+  const { count } = options;
   const { cursor, registers, groups } = streams;
   const { pending } = groups;
   const { id } = registers;
@@ -310,6 +335,7 @@ function replyHistory(context: CommandContext, root: number, consumer: number, c
       replyEntry(context, cursor);
       const cell = pending.value();
       groups.setDelivery(cell, keyspace.nowMs, groups.deliveryCount(cell) + 1);
+      if (log.isRecording) recordClaim(context, key, options.group, group, cell, id);
     } else {
       reply.array(2);
       replyId(context, id);

@@ -29,6 +29,7 @@ import { DELETED_ID, ENTRY_BYTES_MAX, LAST_ID } from "../store/values/streams.ts
 import { readInteger } from "./arguments.ts";
 import { type CommandContext, type CommandTable, KEY_METADATA, KEY_MODIFY, KEY_READ, type KeySpec } from "./command.ts";
 import { EVENT_STREAM } from "./events.ts";
+import { recordTrimmed } from "./stream-effects.ts";
 import {
   INVALID_ID,
   isSign,
@@ -84,6 +85,8 @@ class StreamOptions {
   mayMake = true;
   /** ID_WHOLE or ID_OPEN_SEQUENCE; ID_INVALID for "*". */
   idForm = ID_INVALID;
+  /** The argument that is the threshold behind "~", 0 without one. */
+  approximateAt = 0;
 }
 
 /**
@@ -127,7 +130,9 @@ function readOptions(context: CommandContext, isAdd: boolean, options: StreamOpt
   }
   if (limit > 0 && options.strategy === STRATEGY_NONE) return refuse(context, NO_STRATEGY);
   if (!isAdd && options.strategy === STRATEGY_NONE) return refuse(context, MISSING_STRATEGY);
-  if (limit >= 0 && !options.isApproximate) return refuse(context, LIMIT_WITHOUT_TILDE);
+  // What is recorded of "~ 1000 LIMIT 50" is "= 1042 LIMIT 50": all of it happened, and has to happen again.
+  if (keyspace.isReplaying) limit = 0;
+  else if (limit >= 0 && !options.isApproximate) return refuse(context, LIMIT_WITHOUT_TILDE);
   trimming.isByLength = options.strategy === STRATEGY_LENGTH;
   trimming.isApproximate = options.isApproximate;
   trimming.limit = limit >= 0 ? limit : options.isApproximate ? defaultLimit(context) : 0;
@@ -162,8 +167,10 @@ function readStrategy(
   if (options.strategy !== STRATEGY_NONE && options.strategy !== strategy) return refuse(context, TWO_STRATEGIES);
   options.strategy = strategy;
   options.isApproximate = false;
+  options.approximateAt = 0;
   if (more >= 2 && isSign(context, at + 1, TILDE)) {
     options.isApproximate = true;
+    options.approximateAt = at + 2;
     at++;
   } else if (more >= 2 && isSign(context, at + 1, EQUALS)) {
     at++;
@@ -237,6 +244,12 @@ function add(context: CommandContext): void {
   replyId(context, id);
   context.changed(EVENT_STREAM, "xadd", 1);
   if (options.strategy !== STRATEGY_NONE && streams.trim(root, trimming) > 0) context.notify(EVENT_STREAM, "xtrim", 1);
+  if (context.log.isRecording && (options.idForm !== ID_WHOLE || options.isApproximate)) {
+    recordTrimmed(context, root, {
+      idAt: options.idForm === ID_WHOLE ? 0 : idAt,
+      thresholdAt: options.approximateAt,
+    });
+  }
 }
 
 /** Makes `id` the new entry's; false when it would not be above the last one. */
@@ -301,7 +314,12 @@ function trim(context: CommandContext): void {
   const root = writeRoot(context, 1);
   if (root === -1) return;
   const removed = root === 0 ? 0 : streams.trim(root, streams.registers.trimming);
-  if (removed > 0) context.changed(EVENT_STREAM, "xtrim", 1, removed);
+  if (removed > 0) {
+    context.changed(EVENT_STREAM, "xtrim", 1, removed);
+    if (context.log.isRecording && options.isApproximate) {
+      recordTrimmed(context, root, { idAt: 0, thresholdAt: options.approximateAt });
+    }
+  }
   reply.integer(removed);
 }
 

@@ -114,7 +114,16 @@ function wireUsers({ config, session, host }: Server): void {
   }
 }
 
-function wireMemory({ config, memory, eviction, keyspace, session, expiry, defragmenter }: Server): void {
+function wireMemory({ config, memory, eviction, keyspace, session, expiry, defragmenter, context }: Server): void {
+  config.followBoolean("lazyfree-lazy-expire", (isLazy) => {
+    context.unlinksExpired = isLazy;
+  });
+  config.followBoolean("lazyfree-lazy-eviction", (isLazy) => {
+    context.unlinksEvicted = isLazy;
+  });
+  config.followBoolean("lazyfree-lazy-user-del", (isLazy) => {
+    context.unlinksDeleted = isLazy;
+  });
   const setLimit = (): void => {
     memory.limitBytes = config.integer("maxmemory");
     session.limits.clientsBytesMax = config.bytesOf("maxmemory-clients", memory.limitBytes);

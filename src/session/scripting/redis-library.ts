@@ -19,6 +19,8 @@ export interface RedisServices {
   checkCommand(state: number): number;
   log(level: number, text: string): void;
   setProtocol(protocol: 2 | 3): void;
+  /** redis.set_repl: REPL_AOF (1) and REPL_REPLICA (2). */
+  setRecorded(flags: number): void;
 }
 
 /** Pushes { err = text }; `text` has its code. */
@@ -102,6 +104,7 @@ export function redisLibrary(instance: LuaInstance, services: RedisServices): Lu
       if ((flags & ~3) !== 0) {
         raise(instance, state, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
       }
+      services.setRecorded(flags);
       return 0;
     },
     replicate_commands: (state) => {

@@ -99,6 +99,8 @@ export interface ScriptRun {
   /** The words of its command, for FUNCTION STATS; filled when it gives way. */
   words: Uint8Array[];
   protocol: 2 | 3;
+  /** redis.set_repl took the log out of what its commands are told to. */
+  isSilenced: boolean;
   hasWritten: boolean;
   isBusy: boolean;
   isKilled: boolean;
@@ -204,6 +206,10 @@ export class Scripting {
       setProtocol: (protocol) => {
         if (this.current !== undefined) this.current.protocol = protocol;
       },
+      // There is one log for the disk and for replicas: what is meant for the disk is in it.
+      setRecorded: (flags) => {
+        if (this.current !== undefined) this.current.isSilenced = (flags & 1) === 0;
+      },
     };
   }
 
@@ -279,6 +285,7 @@ export class Scripting {
       startedMs: 0,
       words: [],
       protocol: 2,
+      isSilenced: false,
       hasWritten: false,
       isBusy: false,
       isKilled: false,
@@ -492,7 +499,8 @@ export class Scripting {
     if (obstacle !== undefined) return this.refuse(made, state, isProtected, obstacle);
     reply.protocol = run.protocol;
     reply.mark(this.mark);
-    dispatcher.runInScript(run.client, found, argumentBytes);
+    if (run.isSilenced && context.log.isRecording) this.runUnrecorded(run, found, argumentBytes);
+    else dispatcher.runInScript(run.client, found, argumentBytes);
     context.suspension = undefined;
     context.keyWait = undefined;
     request.input = instance.bytes;
@@ -500,6 +508,22 @@ export class Scripting {
     reply.rewind(this.mark);
     if (!isGood && !isProtected) instance.lua.lua_error(state);
     return 1;
+  }
+
+  /** Runs a command whose effect is not recorded, though keys that are found to be over are (redis.set_repl). */
+  private runUnrecorded(run: ScriptRun, command: Command, argumentBytes: number): void {
+    const { context } = this.attached();
+    const { log } = context;
+    log.isRecording = false;
+    context.isSilenced = true;
+    context.depth++;
+    try {
+      this.attached().runInScript(run.client, command, argumentBytes);
+    } finally {
+      context.depth--;
+      context.isSilenced = false;
+      log.isRecording = true;
+    }
   }
 
   /** Loads the arguments on the stack as a request; their bytes, -1 when there is none, -2 when one is no text. hot path */
