@@ -11,13 +11,16 @@
 
 import { codeOf } from "../core/faults.ts";
 import type { Background, BackgroundJob, Disk } from "../core/host.ts";
+import { CommandBase } from "../history/formats/command-base.ts";
 
 export type Chore =
   | { readonly step: "write"; readonly path: string; readonly bytes: Uint8Array }
   | { readonly step: "rename"; readonly path: string; readonly to: string }
   | { readonly step: "syncDirectory"; readonly path: string }
   /** Nothing happens when it is not there. */
-  | { readonly step: "remove"; readonly path: string };
+  | { readonly step: "remove"; readonly path: string }
+  /** Writes the snapshot at `path` as commands to the file `to`. */
+  | { readonly step: "toCommands"; readonly path: string; readonly to: string; readonly timestampSeconds?: number };
 
 export interface ToChoresJob {
   readonly kind: "chores";
@@ -40,11 +43,12 @@ export function choresJob(disk: Disk, send: (message: FromChoresJob) => void): (
   };
 }
 
-/** Throws DiskFault. */
+/** Throws DiskFault, RdbFault. */
 export function doChore(disk: Disk, chore: Chore): void {
   if (chore.step === "write") writeFile(disk, chore.path, chore.bytes);
   else if (chore.step === "rename") disk.rename(chore.path, chore.to);
   else if (chore.step === "syncDirectory") disk.syncDirectory(chore.path);
+  else if (chore.step === "toCommands") writeCommands(disk, chore.path, chore.to, chore.timestampSeconds);
   else if (disk.status(chore.path) !== undefined) disk.remove(chore.path);
 }
 
@@ -55,6 +59,21 @@ function writeFile(disk: Disk, path: string, bytes: Uint8Array): void {
     file.sync();
   } finally {
     file.close();
+  }
+}
+
+function writeCommands(disk: Disk, path: string, to: string, timestampSeconds: number | undefined): void {
+  const source = disk.open(path, "read");
+  try {
+    const target = disk.open(to, "create");
+    try {
+      new CommandBase(source, target, { totalBytes: source.size(), timestampSeconds }).step(() => false);
+      target.sync();
+    } finally {
+      target.close();
+    }
+  } finally {
+    source.close();
   }
 }
 

@@ -45,6 +45,8 @@ export interface RewriteOptions {
   readonly hasIncrement: boolean;
   /** aof-use-rdb-preamble; without it the base is commands. */
   readonly usesSnapshot: boolean;
+  /** aof-timestamp-enabled, for a base of commands. */
+  readonly timestamps: boolean;
   /** Superseded files stay, to go back to. */
   readonly keepsHistory: boolean;
   readonly compression: boolean;
@@ -60,6 +62,8 @@ export class AofRewrite {
   private readonly base: AofFile;
   private readonly increment: AofFile;
   private readonly incrementPath: string;
+  /** Where the snapshot lies before it becomes commands. */
+  private readonly snapshotPath: string;
   /** Files that the new base supersedes. */
   private readonly superseded: readonly AofFile[];
   private snapshot: BackgroundSnapshot | undefined;
@@ -76,6 +80,7 @@ export class AofRewrite {
     this.incrementPath = options.isFresh
       ? `${directory.path}/temp-${directory.names.fileName}.incr`
       : directory.pathOf(this.increment);
+    this.snapshotPath = `${directory.path}/temp-rewriteaof-bg-${services.processId}.rdb`;
     this.superseded = directory.liveFiles();
     this.snapshot = undefined;
     this.isGivenUp = false;
@@ -138,7 +143,7 @@ export class AofRewrite {
         {
           directory: directory.path,
           temporaryPath: `${directory.path}/temp-rewriteaof-bg-${services.processId}.aof`,
-          finalPath: directory.pathOf(base),
+          finalPath: options.usesSnapshot ? directory.pathOf(base) : this.snapshotPath,
           compression: options.compression,
           checksum: options.checksum,
           syncsOften: options.syncsOften,
@@ -151,6 +156,22 @@ export class AofRewrite {
     }
   }
 
+  /** Between step 3 and 4: the snapshot becomes a base of commands. */
+  private commandChores(): Chore[] {
+    const { directory, services, base, options } = this;
+    const timestampSeconds = Math.floor(services.clock.nowMs() / 1000);
+    return [
+      {
+        step: "toCommands",
+        path: this.snapshotPath,
+        to: directory.pathOf(base),
+        ...(options.timestamps ? { timestampSeconds } : {}),
+      },
+      { step: "syncDirectory", path: directory.path },
+      { step: "remove", path: this.snapshotPath },
+    ];
+  }
+
   /** Step 4; step 3 has been done by the snapshot's job. */
   private nameFiles(end: SnapshotEnd): void {
     if ("error" in end) {
@@ -158,7 +179,7 @@ export class AofRewrite {
       return;
     }
     const { directory, base, increment, options } = this;
-    const chores: Chore[] = [];
+    const chores: Chore[] = options.usesSnapshot ? [] : this.commandChores();
     if (options.isFresh && options.hasIncrement) {
       chores.push({ step: "rename", path: this.incrementPath, to: directory.pathOf(increment) });
       chores.push({ step: "syncDirectory", path: directory.path });

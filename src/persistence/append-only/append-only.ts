@@ -159,7 +159,7 @@ export class AppendOnly {
   /** Nothing was there: the state that was loaded, none as a rule, is the first base. */
   private makeFirstBase(): void {
     const { directory, services } = this;
-    const base = directory.nextBase(true);
+    const base = directory.nextBase(this.settings.usesSnapshot);
     const increment = directory.nextIncrement();
     this.saveBase(base);
     services.log("notice", `Creating AOF base file ${base.name} on server start`);
@@ -175,14 +175,19 @@ export class AppendOnly {
   /** Writes the present state as `base`, and returns when it is durable. */
   private saveBase(base: AofFile): void {
     const { services, directory, settings } = this;
+    const path = directory.pathOf(base);
+    const snapshotPath = settings.usesSnapshot ? path : `${path}.temp.rdb`;
     saveNow(services.keyspace, services.disk, this.describe(services.commandLog.tailOffset), {
       directory: directory.path,
       temporaryPath: `${directory.path}/temp-rewriteaof-${services.processId}.aof`,
-      finalPath: directory.pathOf(base),
+      finalPath: snapshotPath,
       compression: settings.compression,
       checksum: settings.checksum,
       syncsOften: settings.syncsOften,
     });
+    if (settings.usesSnapshot) return;
+    doChore(services.disk, { step: "toCommands", path: snapshotPath, to: path });
+    doChore(services.disk, { step: "remove", path: snapshotPath });
   }
 
   /** Head of a base with the state at `offset`, which is now. */
@@ -257,6 +262,7 @@ export class AppendOnly {
         isFresh,
         hasIncrement: settings.isEnabled,
         usesSnapshot: settings.usesSnapshot,
+        timestamps: settings.timestamps,
         keepsHistory: settings.historyKeepMs > 0,
         compression: settings.compression,
         checksum: settings.checksum,
