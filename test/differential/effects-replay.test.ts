@@ -1,0 +1,262 @@
+/**
+ * The log is the state: what a server recorded, given to an empty one at any other time, makes the same keys.
+ *
+ *      random history over all families, time passing ──► log ──► an empty server, another clock ──► same state
+ *
+ *  To repeat a report: npm test -- --only effects-replay --seed SEED
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { FakePeer } from "../../src/session/testing.ts";
+import { freshSeed, SeededRandom } from "../support/seed.ts";
+import { RecordedServer } from "./effects-world.ts";
+import { hyperloglog } from "./families/hyperloglog.ts";
+import { sorting } from "./families/sorting.ts";
+import { streams } from "./families/streams.ts";
+import { transactions } from "./families/transactions.ts";
+import {
+  type CommandForm,
+  command,
+  drawForm,
+  fixed,
+  key,
+  oneOf,
+  optional,
+  type Piece,
+  pickForm,
+  repeat,
+  sequence,
+  smallInteger,
+  textOf,
+  weighted,
+  word,
+} from "./grammar.ts";
+
+const FIXED_SEED = 20_261_121;
+const HISTORIES = 60;
+const COMMANDS_MAX = 220;
+
+const soon: Piece = smallInteger(1, 900);
+const free = { maySpoil: false };
+const consumer = textOf("alice", "bob", "new1", "new2");
+const group = textOf("g1", "g2");
+const stream = textOf("future1", "s1", "s1");
+const entry = sequence(fixed("f"), smallInteger(0, 9));
+const trimming = sequence(
+  oneOf(
+    sequence(word("MAXLEN"), fixed("~"), smallInteger(0, 9)),
+    sequence(word("MINID"), fixed("~"), fixed("1700000000900")),
+  ),
+  optional(sequence(word("LIMIT"), smallInteger(0, 9))),
+);
+
+/** A command as a script runs it. */
+const RUN = "return redis.pcall(unpack(ARGV))";
+const TWICE = "redis.pcall(unpack(ARGV)) return redis.pcall(unpack(ARGV))";
+const QUIET = "redis.set_repl(redis.REPL_NONE) redis.call('exists', 'k1') redis.call('exists', 'k2') return 1";
+const MOVED =
+  "local d = redis.call('dump', KEYS[1]) if d then redis.call('restore', KEYS[2], ARGV[1], d, 'REPLACE') end";
+const LIBRARY = (body: string): string => `#!lua name=lib\nredis.register_function('f', function(k, a) ${body} end)`;
+
+/** What depends on time or chance, which the families leave out. */
+const loose: readonly CommandForm[] = [
+  command(
+    "SET",
+    [key(), fixed("v"), word("PX"), soon, optional(word("GET")), optional(oneOf(word("NX"), word("XX")))],
+    free,
+  ),
+  command("PSETEX", [key(), soon, fixed("v")], free),
+  command("GETEX", [key(), word("PX"), soon], free),
+  command("PEXPIRE", [key(), soon, optional(textOf("NX", "XX", "GT", "LT"))], { weight: 4, ...free }),
+  command("PEXPIRE", [key(), fixed("-1")], free),
+  command("SPOP", [key(), optional(smallInteger(1, 6))], { weight: 2, ...free }),
+  command("SADD", [key(), repeat(smallInteger(0, 400), 1, 40)], { weight: 2, ...free }),
+  command("XADD", [stream, optional(trimming), fixed("*"), entry], { weight: 6, ...free }),
+  command("XTRIM", [stream, trimming], free),
+  command("XGROUP CREATE", [stream, group, textOf("0", "$"), optional(word("MKSTREAM"))], { weight: 2, ...free }),
+  command(
+    "XREADGROUP",
+    [
+      word("GROUP"),
+      group,
+      consumer,
+      optional(word("NOACK"), 0.2),
+      optional(sequence(word("COUNT"), smallInteger(1, 4))),
+      word("STREAMS"),
+      stream,
+      textOf(">", ">", "0"),
+    ],
+    { weight: 6, ...free },
+  ),
+  command(
+    "XREADGROUP",
+    [word("GROUP"), group, consumer, word("STREAMS"), fixed("future1"), fixed("s1"), textOf(">", "0"), fixed(">")],
+    free,
+  ),
+  command(
+    "XCLAIM",
+    [
+      stream,
+      group,
+      consumer,
+      smallInteger(0, 500),
+      textOf("1700000000500-0", "99999999999999-2", "99999999999999-3"),
+      optional(word("FORCE")),
+      optional(word("JUSTID")),
+      optional(sequence(word("IDLE"), smallInteger(0, 900))),
+    ],
+    { weight: 2, ...free },
+  ),
+  command(
+    "XAUTOCLAIM",
+    [stream, group, consumer, textOf("0", "300"), fixed("0"), optional(sequence(word("COUNT"), smallInteger(1, 4)))],
+    { weight: 2, ...free },
+  ),
+  command("XDEL", [stream, textOf("99999999999999-1", "99999999999999-2", "99999999999999-4")], { weight: 2, ...free }),
+  command("SELECT", [textOf("0", "0", "1", "9")], { weight: 2, ...free }),
+  command("SWAPDB", [textOf("0", "1"), textOf("1", "9")], { weight: 0.3, ...free }),
+  command("MOVE", [key(), textOf("0", "1", "9")], free),
+  command("COPY", [key(), key(), word("DB"), textOf("0", "1", "9"), optional(word("REPLACE"))], free),
+  command("FLUSHDB", [], { weight: 0.1, ...free }),
+  command("FLUSHALL", [], { weight: 0.05, ...free }),
+  command("EVAL", [fixed(QUIET), fixed("0")], free),
+  command("EVAL", [fixed(MOVED), fixed("2"), key(), key(), soon], { weight: 2, ...free }),
+  command(
+    "FUNCTION LOAD",
+    [
+      word("REPLACE"),
+      textOf(
+        LIBRARY("return redis.call('incr', 'n')"),
+        LIBRARY("redis.call('set', 'x', 1, 'px', 50) return redis.call('spop', 'k1')"),
+      ),
+    ],
+    free,
+  ),
+  command("FCALL", [fixed("f"), fixed("0")], free),
+  command("FUNCTION DELETE", [fixed("lib")], { weight: 0.2, ...free }),
+  command("SORT", [key(), word("BY"), fixed("nokey_*"), word("ALPHA"), word("STORE"), key()], free),
+  command("CONFIG SET", [textOf("lazyfree-lazy-expire", "lazyfree-lazy-eviction"), textOf("yes", "no")], {
+    weight: 0.3,
+    ...free,
+  }),
+];
+
+/** Other clients wait with these. */
+const waiting: readonly CommandForm[] = [
+  command("BLPOP", [key(), key(), fixed("0")], free),
+  command("BLMOVE", [key(), key(), textOf("LEFT", "RIGHT"), textOf("LEFT", "RIGHT"), fixed("0")], free),
+  command("BRPOPLPUSH", [key(), key(), fixed("0")], free),
+  command(
+    "BLMPOP",
+    [fixed("0"), fixed("2"), key(), key(), textOf("LEFT", "RIGHT"), word("COUNT"), smallInteger(1, 3)],
+    free,
+  ),
+  command("BZPOPMIN", [key(), key(), fixed("0")], free),
+  command("BZMPOP", [fixed("0"), fixed("1"), key(), word("MAX"), word("COUNT"), smallInteger(1, 3)], free),
+  command(
+    "XREADGROUP",
+    [word("GROUP"), group, consumer, word("BLOCK"), fixed("0"), word("STREAMS"), stream, fixed(">")],
+    free,
+  ),
+];
+
+const forms: readonly CommandForm[] = [
+  ...weighted(transactions.forms, 45),
+  ...weighted(streams.forms, 12),
+  ...weighted(hyperloglog.forms, 3),
+  ...weighted(sorting.forms, 3),
+  ...weighted(loose, 40),
+];
+
+class History {
+  private readonly server: RecordedServer;
+  private readonly random: SeededRandom;
+  private readonly others: FakePeer[];
+
+  constructor(server: RecordedServer, random: SeededRandom) {
+    this.server = server;
+    this.random = random;
+    this.others = [];
+  }
+
+  play(): void {
+    const { server, random } = this;
+    for (let count = random.between(20, COMMANDS_MAX); count > 0; count--) {
+      const choice = random.below(100);
+      if (choice < 12) this.server.virtual.advance(random.pick([5, 20, 100, 300, 1000]));
+      else if (choice < 16) this.letWait();
+      else if (choice === 16) this.evict();
+      else for (const [args] of drawForm(pickForm(forms, random), random)) server.askBytes(this.disguised(args));
+    }
+    server.peer.close();
+    for (const other of this.others) other.close();
+  }
+
+  /** The command as it is, or from a script. */
+  private disguised(args: readonly Buffer[]): readonly Buffer[] {
+    if (!this.random.chance(0.15)) return args;
+    return [Buffer.from("EVAL"), Buffer.from(this.random.pick([RUN, TWICE])), Buffer.from("0"), ...args];
+  }
+
+  private letWait(): void {
+    const other = this.server.virtual.connect();
+    this.others.push(other);
+    const [args] = drawForm(this.random.pick(waiting), this.random)[0]!;
+    this.server.askBytes(args, other);
+    if (this.others.length > 5) this.others.shift()!.close();
+  }
+
+  private evict(): void {
+    this.server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-random");
+    this.server.ask("CONFIG", "SET", "maxmemory", "1");
+    this.server.ask("GET", "k1");
+    this.server.ask("CONFIG", "SET", "maxmemory", "0");
+  }
+}
+
+describe("a log gives the state that it was recorded from", () => {
+  for (const seed of [FIXED_SEED, freshSeed()]) {
+    test(`on an empty server at another time, seed ${seed}`, async (context) => {
+      let commandCount = 0;
+      const words = new Set<string>();
+      for (let index = 0; index < HISTORIES; index++) {
+        const random = new SeededRandom((seed ^ Math.imul(index + 1, 0x9e3779b1)) >>> 0);
+        const original = await RecordedServer.start(random.uint32());
+        original.ask("CONFIG", "SET", "stream-node-max-entries", random.pick(["100", "3", "1"]));
+        original.record();
+        new History(original, random).play();
+        const expected = original.state();
+        const log = original.takeLog();
+        const shift = random.pick([-400_000_000, -500, 0, 700, 40_000_000_000]);
+        const copy = await RecordedServer.start(random.uint32(), () => original.context.keyspace.nowMs + shift);
+        copy.replay(log);
+        try {
+          assert.deepEqual(copy.state(), expected);
+        } catch (error) {
+          const shownLog = log
+            .toString("latin1")
+            .replace(/[*$]\d+\r\n/g, "")
+            .replace(/\r\n/g, " ");
+          throw new Error(
+            `history ${index} of seed ${seed}: ${(error as Error).message}\nlog: ${shownLog.slice(-6000)}`,
+          );
+        }
+        // What was there and has no time left goes once the log is at its end.
+        assert.equal(original.context.log.isIncomplete, false);
+        for (const match of log.toString("latin1").matchAll(/\*\d+\r\n\$\d+\r\n([A-Za-z]+)\r\n/g)) {
+          commandCount++;
+          words.add(match[1]!.toUpperCase());
+        }
+        await original.virtual.stop();
+        await copy.virtual.stop();
+      }
+      context.diagnostic(
+        `${commandCount} commands in the logs, ${words.size} different ones: ${[...words].sort().join(" ")}`,
+      );
+      assert.ok(commandCount > HISTORIES * 20);
+      for (const name of ["XCLAIM", "SREM", "PEXPIREAT", "UNLINK", "RESTORE", "LMOVE", "FUNCTION", "SWAPDB"]) {
+        assert.ok(words.has(name), `no history recorded ${name}`);
+      }
+    });
+  }
+});
