@@ -94,6 +94,8 @@ export class Snapshots {
   /** Takes the code of a function library that a file holds; returns what is wrong with it. */
   onFunction: ((code: Uint8Array, mayReplace: boolean) => string | undefined) | undefined;
 
+  /** The file that is there was not loaded: the first save keeps it under another name. */
+  isUnloaded: boolean;
   /** Another snapshot is being written: the base of an append-only file. Saves wait for it. */
   isBlocked: () => boolean;
 
@@ -118,6 +120,7 @@ export class Snapshots {
     this.lastLoad = undefined;
     this.onEnd = undefined;
     this.onFunction = undefined;
+    this.isUnloaded = false;
     this.isBlocked = () => false;
     this.running = undefined;
     this.dirtyAtStart = 0;
@@ -241,8 +244,22 @@ export class Snapshots {
     );
   }
 
-  /** Where the next save writes to, and how. */
+  /** What nobody has loaded is not overwritten. Throws DiskFault. */
+  private setUnloadedAside(): void {
+    const { clock, disk, log } = this.services;
+    if (!this.isUnloaded) return;
+    const path = this.filePath();
+    if (disk.status(path) !== undefined) {
+      const kept = `${path}.not-loaded-${new Date(clock.nowMs()).toISOString().replace(/[-:]|\..*/g, "")}`;
+      disk.rename(path, kept);
+      log("warning", `${path}, which was not loaded at the start, is kept as ${kept}`);
+    }
+    this.isUnloaded = false;
+  }
+
+  /** Where the next save writes to, and how. Throws DiskFault. */
   private nextFile(): RdbFileOptions {
+    this.setUnloadedAside();
     const { directory, compression, checksum, syncsOften } = this.settings;
     return {
       directory,

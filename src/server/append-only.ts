@@ -96,9 +96,10 @@ function warnOfSnapshot({ host, log, snapshots }: Server): void {
   const path = snapshots.filePath();
   const status = host.disk.status(path);
   if (status === undefined) return;
+  snapshots.isUnloaded = true;
   const lines = [
     "!!! THE SERVER STARTS EMPTY, ALTHOUGH THERE IS A SNAPSHOT !!!",
-    `appendonly is "yes" and there is no append-only file: then nothing else is loaded. ${path} (${status.bytes} bytes) was NOT loaded, and is left as it is until the next save.`,
+    `appendonly is "yes" and there is no append-only file: then nothing else is loaded. ${path} (${status.bytes} bytes) was NOT loaded, and is kept: the first save gives it another name.`,
     `To have its data: stop this server now (SHUTDOWN NOSAVE), start with --appendonly no, and turn the append-only file on while it runs: CONFIG SET appendonly yes, then CONFIG REWRITE.`,
   ];
   for (const line of lines) log.write("warning", line);

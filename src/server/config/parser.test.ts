@@ -88,7 +88,7 @@ test("--save without a value turns snapshots off", () => {
   assert.equal(read({}, { commandLine: ["--save", "", "--hz", "5"] }).config.text("save"), "");
 });
 
-test("the shipped everkey.conf is read without complaint and changes only where the data lies and who may connect", () => {
+test("the shipped everkey.conf is read without complaint and changes only where the data lies, who may connect, and that nothing is lost", () => {
   const text = readFileSync(join(repositoryRoot(), "everkey.conf"), "latin1");
   const { config, report } = read({ "/etc/everkey.conf": text }, { file: "everkey.conf" });
   assert.equal(report, undefined);
@@ -96,8 +96,10 @@ test("the shipped everkey.conf is read without complaint and changes only where 
   const initial = new Map(new Config({ workingDirectory: "/etc" }).get(["*"]));
   const changed = config.get(["*"]).filter(([name, value]) => initial.get(name) !== value);
   assert.deepEqual(changed.sort(), [
+    ["appendonly", "yes"],
     ["bind", "127.0.0.1 -::1"],
     ["dir", "/etc/data"],
+    ["history-keep", "1d"],
   ]);
 });
 
