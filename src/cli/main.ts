@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { EVERKEY_VERSION } from "../server/version.ts";
+import { addInspect } from "./inspect.ts";
 import { runServer } from "./server.ts";
 
 const EXAMPLES = `
@@ -9,7 +10,8 @@ Examples:
   everkey server everkey.conf                     the shipped configuration: data in ./data, port 6379
   everkey server --port 7000 --save ""            no file; directives of redis.conf as options
   everkey server - < my.conf                      a configuration from standard input
-  everkey server --help                           what the server takes`;
+  everkey server --help                           what the server takes
+  everkey inspect dump.rdb                        what is in a file; --help tells more`;
 
 export async function main(words: readonly string[]): Promise<void> {
   const program = new Command("everkey")
@@ -30,5 +32,6 @@ export async function main(words: readonly string[]): Promise<void> {
     .allowUnknownOption()
     .passThroughOptions()
     .action(() => runServer(words.slice(1)));
+  addInspect(program);
   await program.parseAsync([...words], { from: "user" });
 }

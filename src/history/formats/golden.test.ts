@@ -38,6 +38,47 @@ for (const name of NAMES) {
   });
 }
 
+test("a measured string has the length that reading gives, and records begin where the one before ends", () => {
+  let longCount = 0;
+  for (const name of NAMES) {
+    const bytes = golden(`${name}.rdb`);
+    const open = (pieceBytes: number) =>
+      new RdbReader(sourceOf(bytes, pieceBytes), { totalBytes: bytes.length, verifyChecksum: true });
+    const measuring = open(7);
+    const reading = open(1 << 16);
+    measuring.readHeader();
+    reading.readHeader();
+    let end = -1;
+    let database = -1;
+    for (let record = reading.next(); record !== RECORD_END; record = reading.next()) {
+      assert.equal(measuring.next(), record);
+      if (record !== RECORD_KEY) continue;
+      assert.equal(measuring.recordStart, reading.recordStart);
+      if (database === reading.database) assert.equal(reading.recordStart, end);
+      if (reading.type === 0) {
+        reading.readString();
+        const { stringLength: length, stringStart: start } = reading;
+        const isThere = measuring.measureString();
+        assert.equal(measuring.stringLength, length);
+        if (isThere) {
+          const read = reading.stringBytes.subarray(start, start + length);
+          const short = measuring.stringBytes.subarray(measuring.stringStart, measuring.stringStart + length);
+          assert.deepEqual(Buffer.from(short), Buffer.from(read));
+        } else {
+          longCount++;
+        }
+      } else {
+        reading.skipValue();
+        measuring.skipValue();
+      }
+      end = reading.offset();
+      database = reading.database;
+    }
+    assert.equal(measuring.next(), RECORD_END);
+  }
+  assert.ok(longCount > 0);
+});
+
 test("idle time and use counter come with the key", () => {
   for (const [name, field] of [
     ["lru", "idleSeconds"],

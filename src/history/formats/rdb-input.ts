@@ -38,6 +38,8 @@ const TRUST_BYTES = 1 << 24;
 const STRING_MAX = 2 ** 32 - 1;
 /** Three bytes of LZF give 264 at most. */
 const LZF_RATIO_MAX = 88;
+/** What `measuredString` reads and does not pass over. */
+const SHORT_BYTES = 64;
 const EMPTY = new Uint8Array(0);
 
 export class RdbInput {
@@ -311,10 +313,10 @@ export class RdbInput {
 
   private compressedString(): void {
     const compressedLength = this.length();
-    const length = this.length();
-    if (length > STRING_MAX || length > compressedLength * LZF_RATIO_MAX) {
-      throw this.fault(`${compressedLength} compressed bytes cannot hold ${length}`);
-    }
+    this.expand(compressedLength, this.expandedLength(compressedLength));
+  }
+
+  private expand(compressedLength: number, length: number): void {
     this.raw(compressedLength);
     if (this.expanded.length < length) this.expanded = new Uint8Array(Math.max(length, 4096));
     if (!lzfDecompress(this.stringBytes, this.stringStart, compressedLength, this.expanded, 0, length)) {
@@ -323,6 +325,46 @@ export class RdbInput {
     this.stringBytes = this.expanded;
     this.stringStart = 0;
     this.stringLength = length;
+  }
+
+  private expandedLength(compressedLength: number): number {
+    const length = this.length();
+    if (length > STRING_MAX || length > compressedLength * LZF_RATIO_MAX) {
+      throw this.fault(`${compressedLength} compressed bytes cannot hold ${length}`);
+    }
+    return length;
+  }
+
+  /**
+   * Passes over a string and says its length in `stringLength`, in memory of constant size. True: it is short (64 bytes
+   * at most), and its bytes are there as after string(). hot path
+   */
+  measuredString(): boolean {
+    const length = this.lengthOrEncoding();
+    if (length >= 0) {
+      if (length <= SHORT_BYTES) {
+        this.raw(length);
+        return true;
+      }
+      if (length > this.remaining()) throw this.fault(`${length} bytes do not follow any more`);
+      this.skip(length);
+      this.stringLength = length;
+      return false;
+    }
+    if (length !== -1 - ENCODING_LZF) {
+      this.encodedString(-1 - length);
+      return true;
+    }
+    const compressedLength = this.length();
+    const expandedLength = this.expandedLength(compressedLength);
+    if (expandedLength <= SHORT_BYTES) {
+      this.expand(compressedLength, expandedLength);
+      return true;
+    }
+    if (compressedLength > this.remaining()) throw this.fault(`${compressedLength} bytes do not follow any more`);
+    this.skip(compressedLength);
+    this.stringLength = expandedLength;
+    return false;
   }
 
   /** Copies the string that was read last to `keptBytes[0 ... keptLength)`, where it stays until the next keepString. */

@@ -54,6 +54,8 @@ export class RdbReader {
   auxValue: string;
   keyCountHint: number;
   expireCountHint: number;
+  /** After RECORD_KEY: byte offset where what belongs to the key begins (its expiry, else its type). */
+  recordStart: number;
 
   private readonly input: RdbInput;
   private readonly verifyChecksum: boolean;
@@ -76,6 +78,7 @@ export class RdbReader {
     this.auxValue = "";
     this.keyCountHint = 0;
     this.expireCountHint = 0;
+    this.recordStart = 0;
     this.input = RdbInput.fromSource(source, options.totalBytes, options.verifyChecksum);
     this.verifyChecksum = options.verifyChecksum;
     this.hasValueWaiting = false;
@@ -115,6 +118,7 @@ export class RdbReader {
     this.expireAtMs = -1;
     this.idleSeconds = -1;
     this.frequency = -1;
+    this.recordStart = input.offset();
     while (true) {
       input.reading = "record";
       const type = input.byte();
@@ -139,10 +143,12 @@ export class RdbReader {
           input.reading = "database number";
           this.database = input.length();
           if (this.database > 0x7fffffff) throw input.fault(`database ${this.database} is impossible`);
+          this.recordStart = input.offset();
           break;
         case rdb.OPCODE_SLOT_INFO:
           input.reading = "slot";
           for (let index = 0; index < 3; index++) input.length();
+          this.recordStart = input.offset();
           break;
         default:
           return this.special(type);
@@ -233,6 +239,27 @@ export class RdbReader {
     this.input.reading = "string";
     try {
       this.takeString();
+    } catch (error) {
+      throw this.named(error);
+    }
+  }
+
+  /**
+   * Passes over the value of a key of TYPE_STRING, whatever its size, and says its length in stringLength. True: it is
+   * short (64 bytes at most), and its bytes are there as after readString. Throws RdbFault. hot path
+   */
+  measureString(): boolean {
+    this.hasValueWaiting = false;
+    const input = this.input;
+    input.reading = "string";
+    try {
+      const isThere = input.measuredString();
+      this.stringLength = input.stringLength;
+      if (isThere) {
+        this.stringBytes = input.stringBytes;
+        this.stringStart = input.stringStart;
+      }
+      return isThere;
     } catch (error) {
       throw this.named(error);
     }
