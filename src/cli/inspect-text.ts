@@ -6,7 +6,18 @@ import type { FileRole } from "../persistence/inspection/places.ts";
 import type { Problem } from "../persistence/inspection/problem.ts";
 import type { RdbInspection } from "../persistence/inspection/rdb-inspection.ts";
 import { otherPrefixes, positionOfRdb } from "./inspect-json.ts";
-import { colorsFor, facts, formatBytes, formatCount, formatDuration, formatTime, printable, table } from "./output.ts";
+import {
+  colorsFor,
+  facts,
+  formatAmount,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatTime,
+  printable,
+  printableText,
+  table,
+} from "./output.ts";
 
 export interface TextOptions {
   readonly nowMs: number;
@@ -36,10 +47,10 @@ export function inspectionText(inspection: Inspection, options: TextOptions): st
   for (const file of files) {
     // Of what is superseded the overview says enough.
     if (file.role === "history" || file.role === "kept" || (file.rdb === undefined && file.aof === undefined)) continue;
-    const title = colors.bold(place.kind === "file" ? file.path : `${file.name} (${ROLES[file.role]})`);
+    const title = colors.bold(printableText(place.kind === "file" ? file.path : `${file.name} (${ROLES[file.role]})`));
     parts.push([title, ...fileText(file, options)].join("\n"));
   }
-  for (const note of place.notes) parts.push(`Note: ${note}`);
+  for (const note of place.notes) parts.push(`Note: ${printableText(note)}`);
   if (problems.length > 0) parts.push(problems.map(problemText).join("\n\n"));
   return parts.join("\n\n");
 }
@@ -47,13 +58,13 @@ export function inspectionText(inspection: Inspection, options: TextOptions): st
 function overview({ place, files }: Inspection): string {
   const rows = files.map(({ name, role, bytes, kind, rdb, aof }) => {
     const contents = [
-      ...(rdb === undefined ? [] : [`${formatCount(rdb.total.keys)} keys`]),
-      ...(aof === undefined ? [] : [`${formatCount(aof.commands)} commands`]),
+      ...(rdb === undefined ? [] : [formatAmount(rdb.total.keys, "key")]),
+      ...(aof === undefined ? [] : [formatAmount(aof.commands, "command")]),
     ];
     const from = aof?.firstTimeMs ?? Number.NaN;
     const to = aof?.lastTimeMs ?? stateOfMs(rdb);
     return [
-      name,
+      printableText(name),
       ROLES[role],
       kind,
       bytes < 0 ? "missing" : formatBytes(bytes),
@@ -72,7 +83,7 @@ function overview({ place, files }: Inspection): string {
     { title: "from" },
     { title: "to" },
   ];
-  return `${colorsFor(process.stdout).bold(`${what} ${place.path}`)}\n${table(columns, rows)}`;
+  return `${colorsFor(process.stdout).bold(`${what} ${printableText(place.path)}`)}\n${table(columns, rows)}`;
 }
 
 function stateOfMs(rdb: RdbInspection | undefined): number {
@@ -143,10 +154,7 @@ function rdbFacts(rdb: RdbInspection, bytes: number, nowMs: number): string {
     pairs.push(["position", positionText(position)]);
     if (position.timeMs !== null) pairs.push(["state of", formatTime(position.timeMs)]);
   }
-  pairs.push([
-    "keys",
-    `${formatCount(total.keys)} in ${formatCount(databases)} ${databases === 1 ? "database" : "databases"}`,
-  ]);
+  pairs.push(["keys", `${formatCount(total.keys)} in ${formatAmount(databases, "database")}`]);
   if (total.expiring > 0) {
     pairs.push([
       "with expiry",
@@ -258,7 +266,7 @@ function prefixTable(rdb: RdbInspection, { topCount }: TextOptions): string {
 function aofFacts(aof: AofInspection, bytes: number): string {
   const pairs: [string, string][] = [];
   if (aof.from === 0) pairs.push(["kind", `append-only file, ${formatBytes(bytes)} (${formatCount(bytes)} bytes)`]);
-  const transactions = aof.transactions > 0 ? `, ${formatCount(aof.transactions)} transactions` : "";
+  const transactions = aof.transactions > 0 ? `, ${formatAmount(aof.transactions, "transaction")}` : "";
   pairs.push(["commands", `${formatCount(aof.commands)}${transactions}`]);
   if (!Number.isNaN(aof.firstTimeMs)) {
     const span = formatDuration(aof.lastTimeMs - aof.firstTimeMs);
@@ -310,9 +318,9 @@ export function problemText(problem: Problem): string {
     ...(key === undefined ? [] : [`of key ${printable(key, KEY_CHARACTERS)}`]),
   ];
   const lines = [
-    `${colors.red("Not whole:")} ${path}${where.length === 0 ? "" : `, ${where.join(", ")}`}`,
+    `${colors.red("Not whole:")} ${printableText(path)}${where.length === 0 ? "" : `, ${where.join(", ")}`}`,
     `  ${message}.`,
   ];
-  if (advice !== "") lines.push(`  ${advice}`);
+  if (advice !== "") lines.push(`  ${printableText(advice)}`);
   return lines.join("\n");
 }

@@ -2,7 +2,9 @@
 
 import { Command } from "commander";
 import { EVERKEY_VERSION } from "../server/version.ts";
+import { addCheck } from "./check.ts";
 import { addInspect } from "./inspect.ts";
+import { addRestore } from "./restore.ts";
 import { runServer } from "./server.ts";
 
 const EXAMPLES = `
@@ -11,7 +13,8 @@ Examples:
   everkey server --port 7000 --save ""            no file; directives of redis.conf as options
   everkey server - < my.conf                      a configuration from standard input
   everkey server --help                           what the server takes
-  everkey inspect dump.rdb                        what is in a file; --help tells more`;
+  everkey inspect dump.rdb                        what is in a file; --help tells more
+  everkey check data --fix                        is it whole; cuts a torn tail`;
 
 export async function main(words: readonly string[]): Promise<void> {
   const program = new Command("everkey")
@@ -33,5 +36,7 @@ export async function main(words: readonly string[]): Promise<void> {
     .passThroughOptions()
     .action(() => runServer(words.slice(1)));
   addInspect(program);
+  addCheck(program);
+  addRestore(program);
   await program.parseAsync([...words], { from: "user" });
 }

@@ -55,8 +55,8 @@ export async function runSubcommand(action: () => void | Promise<void>): Promise
 
 function printFailure(error: CliFailure | DiskFault): void {
   const colors = colorsFor(process.stderr);
-  process.stderr.write(`${colors.red("everkey:")} ${error.message}\n`);
-  if (error instanceof CliFailure && error.hint !== "") process.stderr.write(`Try: ${error.hint}\n`);
+  process.stderr.write(`${colors.red("everkey:")} ${printableText(error.message)}\n`);
+  if (error instanceof CliFailure && error.hint !== "") process.stderr.write(`Try: ${printableText(error.hint)}\n`);
 }
 
 /** Lines on standard output. */
@@ -119,6 +119,11 @@ const BYTE_UNITS = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
 /** A whole number with commas. */
 export function formatCount(count: number): string {
   return Math.trunc(count).toString().replace(DIGIT_GROUP, ",");
+}
+
+/** A number and what it counts: 1 key, 2 keys. */
+export function formatAmount(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
 
 /** 999 B, 1.5 KB, 23 MB: three digits say enough. */
@@ -189,12 +194,17 @@ function utf8(bytes: Uint8Array): string | undefined {
 export function printable(bytes: Uint8Array, charactersMax = 120): string {
   const isCut = bytes.length > charactersMax * 4;
   const head = isCut ? bytes.subarray(0, charactersMax * 4) : bytes;
-  const text = utf8(bytes.length <= 4096 ? bytes : head);
+  const text = utf8(head);
   // A text that is cut within a character is still a text.
   const source = text ?? (isCut ? utf8(withoutPartialCharacter(head)) : undefined);
   const characters = Array.from(source ?? Buffer.from(head).toString("latin1"));
   const shown = characters.slice(0, charactersMax).map((character) => visible(character, source !== undefined));
   return shown.join("") + (characters.length > charactersMax || isCut ? "…" : "");
+}
+
+/** The same for text that may hold names from outside: paths, entries of a manifest, messages about them. */
+export function printableText(text: string): string {
+  return printable(Buffer.from(text, "utf8"), Number.MAX_SAFE_INTEGER);
 }
 
 /** Without the bytes at the end that begin a character and do not finish it. */

@@ -84,8 +84,7 @@ export function inspectAof(file: DiskFile, options: AofInspectionOptions): AofIn
     wholeBytes: options.from,
     problem: undefined,
   };
-  const fresh = { logOffset: Number.NaN, timeMs: Number.NaN, source: undefined, database: 0 };
-  const reader = AofReader.at(file, options.from, fresh, { isBase: options.isBase });
+  const reader = AofReader.at(file, options.from, FRESH, { isBase: options.isBase });
   const names = new NameTable(NAMES_MAX);
   const upper = new Uint8Array(NAME_BYTES_MAX);
   let database = 0;
@@ -159,13 +158,15 @@ const PIECE_BYTES = 1 << 16;
 /** Records that must be readable behind a damage, so that it is no chance. */
 const RESUME_RECORDS = 4;
 const STAR = 42;
+/** What is known at the beginning of a file. */
+const FRESH = { logOffset: Number.NaN, timeMs: Number.NaN, source: undefined, database: 0 };
 
 /**
- * A damage in plain words. A file that ends too early is torn there, and so is one of which only zeros follow: what a
- * file system leaves where a crash came between a file's growing and its data.
+ * A damage in plain words. A file that ends too early is torn there, and so is one that ends in zeros: what a file system
+ * leaves where a crash came between a file's growing and its data.
  */
 function problemOfAof(path: string, fault: AofFault, file: DiskFile): Problem {
-  const isZeros = fault.kind === "format" && isZeroFrom(file, fault.position);
+  const isZeros = fault.kind === "format" && isTornByZeros(file, fault.wholeBytes);
   const isTornTail = fault.kind === "truncated" || isZeros;
   const rest = file.size() - fault.wholeBytes;
   const parts = { path, offset: fault.position, wholeBytes: fault.wholeBytes, reading: "command", isTornTail };
@@ -173,7 +174,7 @@ function problemOfAof(path: string, fault: AofFault, file: DiskFile): Problem {
   if (isZeros) {
     return problemOf({
       ...parts,
-      message: `from here to the end there are only zero bytes, ${rest} bytes behind the last whole command`,
+      message: `the file ends in zero bytes that were never written, ${rest} bytes behind the last whole command or transaction`,
     });
   }
   if (isTornTail) {
@@ -203,8 +204,7 @@ function findCommand(file: DiskFile, position: number): number {
 }
 
 function isReadable(file: DiskFile, position: number): boolean {
-  const fresh = { logOffset: Number.NaN, timeMs: Number.NaN, source: undefined, database: 0 };
-  const reader = AofReader.at(file, position, fresh);
+  const reader = AofReader.at(file, position, FRESH);
   let records = 0;
   try {
     while (records < RESUME_RECORDS && reader.next() !== "end") records++;
@@ -215,12 +215,28 @@ function isReadable(file: DiskFile, position: number): boolean {
   return records > 0;
 }
 
-function isZeroFrom(file: DiskFile, position: number): boolean {
-  const piece = new Uint8Array(PIECE_BYTES);
-  for (let at = position; ; ) {
-    const got = file.readAt(piece, 0, PIECE_BYTES, at);
-    if (got <= 0) return at > position;
-    for (let index = 0; index < got; index++) if (piece[index] !== 0) return false;
-    at += got;
+/** Whether zeros from some place on to the end are all that is wrong behind `wholeBytes`. */
+function isTornByZeros(file: DiskFile, wholeBytes: number): boolean {
+  const zeroStart = trailingZerosOf(file, wholeBytes);
+  if (zeroStart === file.size()) return false;
+  const reader = AofReader.at(file, wholeBytes, FRESH, { endPosition: zeroStart });
+  try {
+    while (reader.next() !== "end");
+    return true;
+  } catch (error) {
+    if (!(error instanceof AofFault)) throw error;
+    return error.kind === "truncated";
   }
+}
+
+/** Where the zero bytes at the end of the file begin, at `from` at the earliest; the file's size when there are none. */
+function trailingZerosOf(file: DiskFile, from: number): number {
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (let end = file.size(); end > from; ) {
+    const start = Math.max(from, end - PIECE_BYTES);
+    const got = file.readAt(piece, 0, end - start, start);
+    for (let index = got - 1; index >= 0; index--) if (piece[index] !== 0) return start + index + 1;
+    end = start;
+  }
+  return from;
 }

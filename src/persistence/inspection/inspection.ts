@@ -8,6 +8,7 @@
  */
 
 import type { Disk } from "../../core/host.ts";
+import { withAdvice } from "./advice.ts";
 import { type AofInspection, inspectAof } from "./aof-inspection.ts";
 import { contentOf, hasCommandsAt } from "./contents.ts";
 import { type Place, type PlacedFile, placeOf } from "./places.ts";
@@ -49,7 +50,11 @@ export function inspect(disk: Disk, path: string, options: InspectionOptions): I
     before += Math.max(file.bytes, 0);
   }
   const problems = [...place.problems];
-  for (const { problem } of files) if (problem !== undefined) problems.push(problem);
+  for (const file of files) {
+    const { problem } = file;
+    if (problem !== undefined)
+      problems.push(file.aof?.problem === problem ? withAdvice(place, file, problem) : problem);
+  }
   return { place, files, problems };
 }
 

@@ -9,11 +9,12 @@
  */
 
 import type { Disk, DiskFile, Random } from "../../core/host.ts";
+import { withAdvice } from "./advice.ts";
 import { type AofInspection, inspectAof } from "./aof-inspection.ts";
 import { type ChainLink, checkChain } from "./chain.ts";
 import { contentOf, hasCommandsAt } from "./contents.ts";
 import { filesOf } from "./inspection.ts";
-import { type AofPlace, type Place, type PlacedFile, placeOf } from "./places.ts";
+import { type Place, type PlacedFile, placeOf } from "./places.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import { checkRdb, type RdbCheck } from "./rdb-check.ts";
 import { WatchedFile } from "./watched-file.ts";
@@ -96,16 +97,20 @@ function checkFile(
     if (kind === "unknown") return { ...nothing, kind, problems: problem === undefined ? [] : [problem] };
     if (kind === "aof") {
       const aof = inspectAof(file, { from: 0, isBase: placed.role === "base", countsNames: false });
-      return { ...nothing, kind, aof, problems: withAdvice(place, placed, aof.problem) };
+      return { ...nothing, kind, aof, problems: advised(place, placed, aof.problem) };
     }
     const rdb = checkRdb(file, random);
     if (rdb.problem !== undefined) return { ...nothing, kind, rdb, problems: [rdb.problem] };
     if (!hasCommandsAt(file, rdb.bytes)) return { ...nothing, kind, rdb, problems: checkEnd(file, placed, rdb) };
     const aof = inspectAof(file, { from: rdb.bytes, isBase: false, countsNames: false });
-    return { ...nothing, kind: "rdb+aof", rdb, aof, problems: withAdvice(place, placed, aof.problem) };
+    return { ...nothing, kind: "rdb+aof", rdb, aof, problems: advised(place, placed, aof.problem) };
   } finally {
     file.close();
   }
+}
+
+function advised(place: Place, placed: PlacedFile, problem: Problem | undefined): Problem[] {
+  return problem === undefined ? [] : [withAdvice(place, placed, problem)];
 }
 
 /** What stands behind the RDB data of a file and is no command: servers pass over it in a snapshot, and not in a base. */
@@ -126,38 +131,4 @@ function checkEnd(file: DiskFile, placed: PlacedFile, rdb: RdbCheck): Problem[] 
       advice: `Take another copy of this file, or cut a copy: head -c ${rdb.bytes} ${placed.name}`,
     }),
   ];
-}
-
-/** The file of a place whose torn tail may be cut: the last increment, or the only append-only file. */
-export function lastOf(place: Place): PlacedFile | undefined {
-  if (place.kind === "file") return place.files[0];
-  if (place.logs.length === 1) return place.logs[0]!.live.at(-1);
-  if (place.logs.length > 1) return undefined;
-  const old = place.files.filter(({ role }) => role === "old-aof");
-  return old.length === 1 ? old[0] : undefined;
-}
-
-/** The problem of an append-only file with what to do about it. */
-export function withAdvice(place: Place, placed: PlacedFile, problem: Problem | undefined): Problem[] {
-  if (problem === undefined) return [];
-  const isLast = lastOf(place)?.path === placed.path && placed.role !== "base";
-  if (problem.isTornTail && isLast) {
-    const advice = `everkey check --fix ${place.path} cuts it off and keeps the original aside. A server cuts it at its start, too, with \`aof-load-truncated yes\`.`;
-    return [{ ...problem, advice }];
-  }
-  const keep = `what stands before can be kept with: head -c ${problem.wholeBytes} ${placed.name} > COPY`;
-  if (placed.role === "kept" || placed.role === "history") {
-    const advice = `Nothing that is live is affected; going back to what it held works up to there.`;
-    return [{ ...problem, isTornTail: false, advice }];
-  }
-  if (problem.isTornTail) {
-    const advice = `Only the last increment may end like this: more follows, which was written after what is missing here. Take another copy of this file; ${keep}`;
-    return [{ ...problem, isTornTail: false, advice }];
-  }
-  return [{ ...problem, advice: `Nothing is cut out of the middle of a file. Take another copy of it; ${keep}` }];
-}
-
-/** The log that a file belongs to, undefined outside of one. */
-export function logOf(place: Place, path: string): AofPlace | undefined {
-  return place.logs.find(({ live, superseded }) => [...live, ...superseded].some((file) => file.path === path));
 }

@@ -50,9 +50,16 @@ export interface Place {
   /** Of a single file only that; of a data directory snapshots and old files. */
   readonly files: readonly PlacedFile[];
   readonly logs: readonly AofPlace[];
+  /** The file that may end torn, as a crash leaves it: the last increment, or the only append-only file there is. */
+  readonly tail: PlacedFile | undefined;
+  /** Why there is no such file, as a sentence; "" when there is one. */
+  readonly noTailReason: string;
   readonly problems: readonly Problem[];
   readonly notes: readonly string[];
 }
+
+/** What a Place says of its tail. */
+type TailPart = Pick<Place, "tail" | "noTailReason">;
 
 const MANIFEST = ".manifest";
 const HISTORY = ".history";
@@ -73,22 +80,17 @@ export function placeOf(disk: Disk, path: string): Place {
   const findings: Findings = { problems: [], notes: [] };
   if (!status.isDirectory) {
     if (path.endsWith(MANIFEST)) {
-      const log = readLog(disk, directoryOf(path), path, findings);
-      return { path, kind: "append-only-directory", files: [], logs: [log], ...findings };
+      const logs = [readLog(disk, directoryOf(path), path, findings)];
+      return { path, kind: "append-only-directory", files: [], logs, ...tailOf(logs, []), ...findings };
     }
-    return {
-      path,
-      kind: "file",
-      files: [placed(disk, directoryOf(path), baseName(path), "file", 0)],
-      logs: [],
-      ...findings,
-    };
+    const file = placed(disk, directoryOf(path), baseName(path), "file", 0);
+    return { path, kind: "file", logs: [], ...singleFile(disk, file), ...findings };
   }
   const names = disk.list(path).sort();
   const manifests = names.filter((name) => name.endsWith(MANIFEST) && !TEMPORARY.test(name));
   if (manifests.length > 0 || names.some((name) => PART.test(name))) {
     const logs = logsOf(disk, path, names, findings);
-    return { path, kind: "append-only-directory", files: [], logs, ...findings };
+    return { path, kind: "append-only-directory", files: [], logs, ...tailOf(logs, []), ...findings };
   }
   return dataDirectory(disk, path, names, findings);
 }
@@ -128,7 +130,53 @@ function dataDirectory(disk: Disk, path: string, names: readonly string[], findi
       "With `appendonly yes` a server loads the append-only file and not the snapshot; with `appendonly no`, the snapshot alone.",
     );
   }
-  return { path, kind: "data-directory", files, logs, ...findings };
+  return { path, kind: "data-directory", files, logs, ...tailOf(logs, files), ...findings };
+}
+
+function tailOf(logs: readonly AofPlace[], files: readonly PlacedFile[]): TailPart {
+  if (logs.length > 1) {
+    return {
+      tail: undefined,
+      noTailReason: "there are several append-only files here: give the manifest of one of them",
+    };
+  }
+  if (logs.length === 0) {
+    const old = files.filter(({ role }) => role === "old-aof");
+    if (old.length === 1) return { tail: old[0], noTailReason: "" };
+    return {
+      tail: undefined,
+      noTailReason:
+        old.length === 0
+          ? "there is no append-only file here"
+          : "there are several append-only files here: give one of them",
+    };
+  }
+  const last = logs[0]!.live.at(-1);
+  if (last !== undefined && last.role === "increment") return { tail: last, noTailReason: "" };
+  return { tail: undefined, noTailReason: "no increment is known here: only the tail of the last one is ever cut" };
+}
+
+/** A file by itself: where a manifest lies beside it, that says what the file is. */
+function singleFile(disk: Disk, file: PlacedFile): Pick<Place, "files"> & TailPart {
+  const directory = directoryOf(file.path);
+  const names = disk.list(directory === "" ? "." : directory);
+  const manifests = names.filter((name) => name.endsWith(MANIFEST) && !TEMPORARY.test(name));
+  for (const name of manifests) {
+    const log = readLog(disk, directory, join(directory, name), { problems: [], notes: [] });
+    const known = [...log.live, ...log.superseded].find((part) => part.name === file.name);
+    if (known === undefined) continue;
+    const isLast = known.role === "increment" && known.name === log.live.at(-1)?.name;
+    const noTailReason = isLast ? "" : `${name} does not name it as the last increment, and only that is ever cut`;
+    return { files: [known], tail: isLast ? known : undefined, noTailReason };
+  }
+  if (manifests.length > 0 && PART.test(file.name)) {
+    return {
+      files: [file],
+      tail: undefined,
+      noTailReason: `${manifests.join(", ")} does not name it: nothing says what it is`,
+    };
+  }
+  return { files: [file], tail: file, noTailReason: "" };
 }
 
 function logsOf(disk: Disk, path: string, names: readonly string[], findings: Findings): AofPlace[] {
