@@ -69,6 +69,8 @@ export interface Disk {
   /** Atomic on one file system. */
   rename(from: string, to: string): void;
   remove(path: string): void;
+  /** Gives a file a second name; false where that cannot be. Disks that know no such thing do without. */
+  link?(path: string, secondPath: string): boolean;
   /** Makes renames and new names in `directory` survive a crash. */
   syncDirectory(directory: string): void;
 }

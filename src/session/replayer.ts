@@ -92,6 +92,15 @@ export class Replayer {
     this.forgetTransaction();
   }
 
+  /** The next command works on this database. Between `begin` and `end`. */
+  selectDatabase(index: number): void {
+    const { context } = this.dispatcher;
+    const database = context.keyspace.databases[index];
+    if (database === undefined) throw new ReplayFault(`there is no database ${index}`);
+    this.client.databaseIndex = index;
+    context.database = database;
+  }
+
   /** What came since a MULTI without EXEC never happened. */
   forgetTransaction(): void {
     this.isQueuing = false;

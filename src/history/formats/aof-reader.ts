@@ -83,6 +83,8 @@ export class AofReader {
   wholeBytes: number;
   /** Log offset there, NaN when unknown. */
   wholeLogOffset: number;
+  /** After an annotation that says an offset: the one that was counted up to there. */
+  expectedOffset: number;
   /** How often the buffer was filled: what stood at a place of it stands there no more when this has changed. */
   fillCount: number;
   /** The history that offsets belong to, as the newest annotation with a position says; undefined when none did. */
@@ -140,6 +142,7 @@ export class AofReader {
     this.annotation = undefined;
     this.wholeBytes = 0;
     this.wholeLogOffset = this.nextLogOffset;
+    this.expectedOffset = Number.NaN;
     this.fillCount = 0;
     this.replicationId = undefined;
     this.reader.start(this.buffer, 0, 0);
@@ -279,6 +282,7 @@ export class AofReader {
       this.timeMs = parser.timeMs;
       if (parser.source !== undefined) this.nextSource = parser.source;
       if (parser.offset !== undefined) {
+        this.expectedOffset = this.nextLogOffset;
         this.nextLogOffset = parser.offset;
         this.replicationId = parser.replicationId;
         // A new start: whoever was announced before has left nothing behind.

@@ -6,6 +6,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -52,6 +53,15 @@ export class NodeDisk implements Disk {
 
   remove(path: string): void {
     attempt("remove", path, () => rmSync(path));
+  }
+
+  link(path: string, secondPath: string): boolean {
+    try {
+      linkSync(path, secondPath);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   syncDirectory(directory: string): void {
