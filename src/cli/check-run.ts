@@ -7,7 +7,9 @@
 import type { Disk } from "../core/host.ts";
 import { type Check, check, type FileCheck } from "../persistence/inspection/integrity.ts";
 import { cutTail, TailChanged, type TailCut, tornTail } from "../persistence/inspection/tail-repair.ts";
-import { nodeHost } from "../server/host/node-host.ts";
+import { NodeClock } from "../server/host/node-clock.ts";
+import { NodeDisk } from "../server/host/node-disk.ts";
+import { NodeRandom } from "../server/host/node-random.ts";
 import type { CheckWords } from "./check.ts";
 import { placedJson, problemJson } from "./inspect-json.ts";
 import { problemText } from "./inspect-text.ts";
@@ -37,7 +39,9 @@ export function checkCommand(path: string, words: CheckWords): Promise<void> {
 }
 
 function runCheck(path: string, words: CheckWords): void {
-  const { clock, disk, random } = nodeHost();
+  const clock = new NodeClock();
+  const disk = new NodeDisk();
+  const random = new NodeRandom();
   const look = (): Check => {
     const progress = new Progress({ label: `Checking ${path}`, total: 0, unit: "bytes", clock });
     try {

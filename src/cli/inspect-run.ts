@@ -3,7 +3,8 @@
 import { inspect } from "../persistence/inspection/inspection.ts";
 import { type Place, placeOf } from "../persistence/inspection/places.ts";
 import type { PassingKey } from "../persistence/inspection/rdb-inspection.ts";
-import { nodeHost } from "../server/host/node-host.ts";
+import { NodeClock } from "../server/host/node-clock.ts";
+import { NodeDisk } from "../server/host/node-disk.ts";
 import type { InspectWords } from "./inspect.ts";
 import { CsvWriter } from "./inspect-csv.ts";
 import { inspectionJson } from "./inspect-json.ts";
@@ -15,7 +16,8 @@ export function inspectCommand(path: string, words: InspectWords): Promise<void>
 }
 
 function runInspect(path: string, options: InspectWords): void {
-  const { clock, disk } = nodeHost();
+  const clock = new NodeClock();
+  const disk = new NodeDisk();
   const csv = options.csv === true ? new CsvWriter((bytes) => process.stdout.write(bytes)) : undefined;
   if (csv !== undefined) refuseDirectory(placeOf(disk, path));
   const progress = new Progress({ label: `Reading ${path}`, total: 0, unit: "bytes", clock });

@@ -5,7 +5,6 @@ import { EVERKEY_VERSION } from "../server/version.ts";
 import { addCheck } from "./check.ts";
 import { addInspect } from "./inspect.ts";
 import { addRestore } from "./restore.ts";
-import { runServer } from "./server.ts";
 
 const EXAMPLES = `
 Examples:
@@ -34,7 +33,11 @@ export async function main(words: readonly string[]): Promise<void> {
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
-    .action(() => runServer(words.slice(1)));
+    .action(async () => {
+      // Each subcommand loads what it needs when it is asked for.
+      const { runServer } = await import("./server.ts");
+      await runServer(words.slice(1));
+    });
   addInspect(program);
   addCheck(program);
   addRestore(program);
