@@ -14,6 +14,8 @@ export interface ServerStart {
   /** As it was given; undefined when there is none. */
   readonly file: string | undefined;
   readonly readsStandardInput: boolean;
+  /** The past moment to show, as it was written; undefined for the newest state. */
+  readonly asOf: string | undefined;
   /** `--name`, `value`, ...: for readConfiguration. */
   readonly directives: readonly string[];
 }
@@ -62,12 +64,23 @@ export function parseServerArguments(words: readonly string[], facts: VersionFac
     readsStandardInput = true;
     rest.pop();
   }
+  const asOf = takeOption(rest, "--as-of");
+  if (asOf === "") return refuse("--as-of needs a moment, as in --as-of '2026-11-20 10:15:03.250'.");
   if (file === "") return refuse("The name of the configuration file is empty.");
   const stray = rest[0];
   if (stray !== undefined && !(stray.startsWith("--") && stray.length > 2)) {
     return refuse(`'${stray}' is not a directive: directives begin with two dashes, as in --port 7000.`);
   }
-  return { action: "start", file, readsStandardInput, directives: rest };
+  return { action: "start", file, readsStandardInput, asOf, directives: rest };
+}
+
+/** Takes `name` and its value out of `words`; "" when there is no value, undefined when it does not occur. */
+function takeOption(words: string[], name: string): string | undefined {
+  const index = words.indexOf(name);
+  if (index < 0) return undefined;
+  const value = words[index + 1];
+  words.splice(index, 2);
+  return value === undefined || value.startsWith("--") ? "" : value;
 }
 
 /** The line of `--version`, in the shape that tools know from redis-server. */
@@ -81,6 +94,7 @@ function helpText(): string {
     "",
     "  FILE                   a configuration in redis.conf syntax; without one, Redis's own defaults hold",
     "  -                      (also) read a configuration from standard input",
+    "  --as-of MOMENT         show the data in dir as of a past moment, read-only; needs history-keep",
     "  --directive value ...  any directive of the configuration; wins over the file",
     "  -v, --version          print the version",
     "  -h, --help             print this",
@@ -92,6 +106,8 @@ function helpText(): string {
     "  everkey server --port 7000 --maxmemory 1gb --save 60 1000",
     "  everkey server --save ''                            without snapshots",
     "  echo 'maxmemory 128mb' | everkey server -",
+    "  everkey server --as-of '2026-11-20 10:15:03.250' --dir ./data --port 7001",
+    "  everkey server --as-of '5 minutes ago' --dir ./data --port 7001",
     "",
     "docs/configuration.md lists every directive.",
   ].join("\n");

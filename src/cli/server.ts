@@ -13,6 +13,7 @@ import { Config } from "../server/config/config.ts";
 import { readConfiguration } from "../server/config/parser.ts";
 import { nodeHost } from "../server/host/node-host.ts";
 import { Log } from "../server/log.ts";
+import { Past } from "../server/past.ts";
 import { Server } from "../server/server.ts";
 import { StartFailure } from "../server/start-failure.ts";
 import { EVERKEY_VERSION, REDIS_VERSION } from "../server/version.ts";
@@ -63,9 +64,11 @@ async function start(parsed: ServerStart): Promise<void> {
       parsed.file === undefined
         ? undefined
         : realpathSync(parsed.file.startsWith("/") ? parsed.file : `${startDirectory}/${parsed.file}`);
+    const past = parsed.asOf === undefined ? undefined : Past.open(host, config, parsed.asOf);
     sayHello(log, config, file);
     const server = new Server({
       host,
+      ...(past === undefined ? {} : { past }),
       config,
       log,
       configFile: file,

@@ -13,6 +13,7 @@ import { Config } from "./config/config.ts";
 import { readConfiguration } from "./config/parser.ts";
 import { nodeHost } from "./host/node-host.ts";
 import { Log } from "./log.ts";
+import { Past } from "./past.ts";
 import { Server } from "./server.ts";
 import { StartFailure } from "./start-failure.ts";
 import { EVERKEY_VERSION } from "./version.ts";
@@ -27,6 +28,8 @@ export interface EverkeyOptions {
   readonly "tls-port"?: number;
   /** Data directory, made when it is missing. Default: the working directory. */
   readonly dir?: string;
+  /** A past moment to show, read-only: "2026-11-20 10:15:03.250", "5 minutes ago", "offset:N". */
+  readonly "as-of"?: string;
   /** Receives the log's lines; without it, they go nowhere (or to the directive `logfile`). */
   readonly onLog?: (line: string) => void;
   readonly [directive: string]: DirectiveValue | ((line: string) => void) | undefined;
@@ -59,7 +62,7 @@ export class Everkey {
    * otherwise. Rejects with StartFailure, whose message says what was wrong, where, and what to do.
    */
   static async start(options: EverkeyOptions = {}): Promise<Everkey> {
-    const { onLog, ...directives } = options;
+    const { onLog, "as-of": asOf, ...directives } = options;
     const host = nodeHost();
     const config = new Config({ workingDirectory: process.cwd() });
     if (options.dir !== undefined) host.disk.makeDirectory(options.dir);
@@ -73,6 +76,7 @@ export class Everkey {
     const server = new Server({
       host,
       config,
+      ...(asOf === undefined ? {} : { past: Past.open(host, config, asOf) }),
       log,
       configFile: undefined,
       choosesPort: options.port !== false,

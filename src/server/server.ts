@@ -41,7 +41,9 @@ import { Cron } from "./cron.ts";
 import { LatencyMonitor } from "./latency.ts";
 import type { Log } from "./log.ts";
 import { Memory } from "./memory.ts";
+import type { Past } from "./past.ts";
 import { Rates } from "./rates.ts";
+import { DispatcherEngine } from "./replay-engine.ts";
 import { Shutdown } from "./shutdown.ts";
 import { SlowLog } from "./slow-log.ts";
 import { StartFailure } from "./start-failure.ts";
@@ -62,6 +64,8 @@ export interface ServerOptions {
   readonly choosesTlsPort?: boolean;
   /** Starts the thread for background saves and warms their code with the server, so that no BGSAVE waits for it. */
   readonly preparesBackground?: boolean;
+  /** What to show instead of the newest state. */
+  readonly past?: Past;
   /** Called when the server has shut down by itself (SHUTDOWN), after everything is closed. */
   readonly onExit?: (code: number) => void;
 }
@@ -105,14 +109,17 @@ export class Server {
   /** DEBUG PAUSE-CRON: save points and expiry wait. */
   isCronPaused: boolean;
   readonly tls: Tls;
+  readonly past: Past | undefined;
   private readonly choosesPort: boolean;
   private readonly choosesTlsPort: boolean;
   private readonly preparesBackground: boolean;
   private listeners: OpenListener[];
 
   constructor(options: ServerOptions) {
-    const { host, config, log } = options;
+    const { config, log, past } = options;
+    const host = past === undefined ? options.host : past.hostOf(options.host);
     this.host = host;
+    this.past = past;
     this.config = config;
     this.log = log;
     this.configFile = options.configFile;
@@ -282,11 +289,13 @@ export class Server {
     await this.listenAtStart();
     log.write("notice", "Server initialized");
     try {
-      if (this.appendOnly.settings.isEnabled) await loadAppendOnly(this);
+      if (this.past !== undefined) this.showPast(this.past);
+      else if (this.appendOnly.settings.isEnabled) await loadAppendOnly(this);
       else await this.snapshots.loadInSlices();
     } catch (error) {
       this.host.background.close();
       await this.closeListeners();
+      if (error instanceof StartFailure) throw error;
       const text = aofFailureText(error, this) ?? loadFailureText(error, this.snapshots.filePath());
       throw new StartFailure(text, { cause: error });
     }
@@ -295,10 +304,16 @@ export class Server {
     if (this.preparesBackground) rehearseSnapshots(this.host.random);
     this.keyspace.dirty = 0;
     this.snapshots.lastSaveMs = this.host.clock.nowMs();
+    this.updateMisconfiguration();
     this.cron.start();
     if (this.port !== 0) log.write("notice", "Ready to accept connections tcp");
     if (this.config.text("unixsocket") !== "") log.write("notice", "Ready to accept connections unix");
     if (this.tlsPort !== 0) log.write("notice", "Ready to accept connections tls");
+  }
+
+  private showPast(past: Past): void {
+    for (const line of past.fill(new DispatcherEngine(this.session, this.dispatcher))) this.log.write("notice", line);
+    this.session.gates.isReadOnly = true;
   }
 
   private async listenAtStart(): Promise<void> {
@@ -363,7 +378,9 @@ export class Server {
 
   /** Writes are refused, or no longer, as the last snapshot went. */
   updateMisconfiguration(): void {
-    this.session.gates.misconfiguration = this.snapshots.deniesWrites() ? MISCONFIGURED : aofRefusal(this);
+    const { gates } = this.session;
+    if (this.past !== undefined) gates.misconfiguration = this.past.refusal;
+    else gates.misconfiguration = this.snapshots.deniesWrites() ? MISCONFIGURED : aofRefusal(this);
   }
 
   /** CONFIG SET port, tls-port or bind: listens anew on what `kinds` names, or as before. Returns whether it does. */

@@ -458,7 +458,7 @@ export class Dispatcher {
     if (gates.makeRoom !== undefined && !this.makeRoom(client, gates.makeRoom) && (flags & FLAG_DENYOOM) !== 0) {
       return this.refuse(client, command, OUT_OF_MEMORY.text);
     }
-    if (gates.misconfiguration !== undefined && ((flags & FLAG_WRITE) !== 0 || command.name === "PING")) {
+    if (gates.misconfiguration !== undefined && gates.refuses(command, flags)) {
       return this.refuse(client, command, gates.misconfiguration.text);
     }
     if (client.subscriptions !== undefined && client.protocol === 2 && !command.isForSubscribers) {

@@ -32,8 +32,10 @@ export class Gates {
   isLoading = false;
   /** Set while a script takes so long that it gives way to others now and then: they get this, but for a few commands. */
   busy: ReplyError | undefined = undefined;
-  /** Set while writes are refused because the last snapshot failed. */
+  /** Set while writes are refused: the disk takes no snapshot or no log, or what is here is the past. */
   misconfiguration: ReplyError | undefined = undefined;
+  /** The refusal is no fault: PING does not tell of it. */
+  isReadOnly = false;
   /** Frees memory when the limit is passed; returns false when it could not free enough. */
   makeRoom: (() => boolean) | undefined = undefined;
   /** Until when CLIENT PAUSE holds back requests, monotonic ms; 0 when none is held. */
@@ -41,6 +43,11 @@ export class Gates {
   pausesAll = false;
   /** `enable-debug-command`, `enable-module-command`: whether this client may use a protected command. */
   mayUseProtected: (command: Command, client: Client) => boolean = () => false;
+
+  /** While `misconfiguration` is set: whether it is what a command with `flags` hears. */
+  refuses(command: Command, flags: number): boolean {
+    return (flags & FLAG_WRITE) !== 0 || (command.name === "PING" && !this.isReadOnly);
+  }
 
   /**
    * While `pausedUntilMs` is set: whether a command with `flags` is held back at `nowMs`, monotonic. As Redis has it, a

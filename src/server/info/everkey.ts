@@ -17,6 +17,8 @@ export function everkeyFields(server: Server): InfoFields {
     ["loop_longest_turn_us", Math.round(dispatcher.statistics.longestTurnUs)],
     ["query_buffer_limit_disconnections", dispatcher.statistics.queryBufferLimitDisconnections],
     ["output_buffer_limit_disconnections", dispatcher.statistics.outputBufferLimitDisconnections],
+    // The moment that is shown, ms since 1970; 0: the present.
+    ["as_of", server.past?.timeMs ?? 0],
     ["cron_ticks", cron.tickCount],
     ["snapshot_keys_written", progress.writtenKeys],
     ["snapshot_keys_total", progress.keys],
