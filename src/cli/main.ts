@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { EVERKEY_VERSION } from "../server/version.ts";
 import { addCheck } from "./check.ts";
+import { addHistory } from "./history.ts";
 import { addInspect } from "./inspect.ts";
 import { addRestore } from "./restore.ts";
 
@@ -41,5 +42,6 @@ export async function main(words: readonly string[]): Promise<void> {
   addInspect(program);
   addCheck(program);
   addRestore(program);
+  addHistory(program);
   await program.parseAsync([...words], { from: "user" });
 }
