@@ -13,6 +13,9 @@ const SAVE_FAILED = new ReplyError("ERR");
 const OTHER_CHILD = new ReplyError(
   "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
 );
+const REWRITE_NOT_STARTED = new ReplyError(
+  "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+);
 const REWRITE_IN_PROGRESS = new ReplyError("ERR Background append only file rewriting already in progress");
 
 /** `appendOnly` is asked for when a command needs it. */
@@ -90,5 +93,6 @@ function backgroundSave(snapshots: Snapshots, { request, reply }: CommandContext
 function rewrite(appendOnly: AppendOnly, { reply }: CommandContext): void {
   const outcome = appendOnly.requestRewrite();
   if (outcome === "running") reply.error(REWRITE_IN_PROGRESS);
+  else if (outcome === "failed") reply.error(REWRITE_NOT_STARTED);
   else reply.simple(`Background append only file rewriting ${outcome}`);
 }

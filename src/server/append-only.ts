@@ -30,7 +30,6 @@ export function makeAppendOnly(server: Server): AppendOnly {
       clock: host.clock,
       disk: host.disk,
       background: host.background,
-      processId: host.processId,
       log: (level, text) => log.write(level, text),
       describe: () => snapshots.describe(),
       isSaving: () => snapshots.isRunning(),
@@ -88,7 +87,7 @@ export async function loadAppendOnly(server: Server): Promise<void> {
     appendOnly.settings.loadsTruncated,
   );
   if (!(await loader.load())) warnOfSnapshot(server);
-  appendOnly.openAtStart();
+  appendOnly.openAtStart(loader.isPlaced);
 }
 
 /** The rule is Redis's, and so is the trap: who turns the append-only file on in the configuration starts empty. */
@@ -141,6 +140,7 @@ export function wireAppendOnly(server: Server): void {
       return "Unable to turn on AOF. Check server logs.";
     }
   });
+  config.onChange("dir", () => appendOnly.move(config.utf8("dir")));
   config.followText("appendfsync", (policy) => {
     settings.policy = policy as SyncPolicy;
   });

@@ -46,8 +46,14 @@ export class ReplyGate {
   }
 
   /** `connection` with the gate before it. */
-  wrap(connection: Connection): Connection {
+  wrap(connection: Connection): GatedConnection {
     return new GatedConnection(this, connection);
+  }
+
+  /** The log is read from its end on: what was before it is nobody's to wait for. Nothing is held. */
+  begin(): void {
+    this.release(Number.POSITIVE_INFINITY);
+    this.releasedOffset = this.log.tailOffset;
   }
 
   /** Whether what is written now has to wait. hot path */
@@ -112,9 +118,10 @@ export class ReplyGate {
   }
 }
 
-class GatedConnection implements Connection {
+export class GatedConnection implements Connection {
+  /** The connection behind the gate. */
+  readonly inner: Connection;
   private readonly gate: ReplyGate;
-  private readonly inner: Connection;
   private heldBytes: number;
   private isEnding: boolean;
 

@@ -23,6 +23,7 @@ import { Client } from "./client.ts";
 import { CommandIndex } from "./command-index.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { LogLevel } from "./limits.ts";
+import { GatedConnection } from "./reply-gate.ts";
 import { Session } from "./session.ts";
 
 const START_MS = 1_700_000_000_000;
@@ -335,7 +336,9 @@ export class World {
 
   /** The client that the session made for `peer`. */
   clientOf(peer: FakePeer): Client {
-    for (const client of this.session.clients.all()) if (client.connection === peer.connection) return client;
+    for (const client of this.session.clients.all()) {
+      if (client.connection instanceof GatedConnection && client.connection.inner === peer.connection) return client;
+    }
     assert(false, "the peer is not connected");
   }
 

@@ -64,7 +64,7 @@ export class CommandLog {
   isIncomplete: boolean;
   /** The command in execution has said itself what is recorded of it. */
   isReplaced: boolean;
-  /** Called when the log was empty for a reader and is not any more. */
+  /** Called after every unit. */
   onAppend: (() => void) | undefined;
 
   private readonly cursors: LogCursor[];
@@ -173,7 +173,6 @@ export class CommandLog {
     const bytes = this.unitBytes;
     this.effectCount = 0;
     this.unitBytes = 0;
-    const wasEmpty = this.isAllRead();
     if (timeMs !== this.markedMs || source !== "") this.mark(timeMs, source);
     if (effects > 1) {
       this.append(MULTI, MULTI.length);
@@ -184,7 +183,7 @@ export class CommandLog {
     }
     // One long value must not hold its memory for ever.
     if (this.unit.length > BLOCK_BYTES) this.unit = new Uint8Array(UNIT_BYTES);
-    if (wasEmpty) this.onAppend?.();
+    this.onAppend?.();
   }
 
   /** Who caused one unit need not have caused the next: the time is said anew behind it. */
@@ -309,13 +308,6 @@ export class CommandLog {
     let bytes = this.unit.length;
     for (const block of this.blocks) bytes += block.bytes.length;
     return bytes;
-  }
-
-  private isAllRead(): boolean {
-    for (let index = 0; index < this.cursors.length; index++) {
-      if (this.cursors[index]!.offset !== this.tailOffset) return false;
-    }
-    return true;
   }
 
   private free(): void {

@@ -11,6 +11,8 @@
  *  I2  A file is named in the history before the manifest stops naming it: none is ever without a name but for what a
  *      crash left between the making of a file and its naming, which holds nothing that was promised.
  *  I3  Nothing is removed before the manifest that does without it is durable.
+ *  I4  No name is given twice: after a rewrite that failed half-way either manifest may be the one on the disk, and what
+ *      it names is as it was.
  *
  *  Source: the multi-part append-only file of Redis 7.
  */
@@ -40,6 +42,9 @@ export class AofDirectory {
   manifest: AofManifest;
   /** Superseded files that are kept, oldest first. */
   history: readonly AofFile[];
+  /** Files that got a name here and may not be in the manifest (I4). */
+  private given: AofFile[];
+  private temporaryCount: number;
   private readonly disk: Disk;
 
   constructor(disk: Disk, names: AofNames) {
@@ -47,6 +52,8 @@ export class AofDirectory {
     this.names = names;
     this.manifest = { base: undefined, increments: [], history: [] };
     this.history = [];
+    this.given = [];
+    this.temporaryCount = 0;
   }
 
   get path(): string {
@@ -121,37 +128,67 @@ export class AofDirectory {
 
   /** The file of the next base, which is not named anywhere yet. */
   nextBase(isRdb: boolean): AofFile {
-    const seq = (this.manifest.base?.seq ?? this.highestKept("b")) + 1;
-    return { name: `${this.names.fileName}.${seq}.base.${isRdb ? "rdb" : "aof"}`, seq, type: "b" };
+    const seq = this.highest("b", this.manifest.base?.seq) + 1;
+    return this.give({ name: `${this.names.fileName}.${seq}.base.${isRdb ? "rdb" : "aof"}`, seq, type: "b" });
   }
 
   nextIncrement(): AofFile {
-    const seq = (this.manifest.increments.at(-1)?.seq ?? this.highestKept("i")) + 1;
-    return { name: `${this.names.fileName}.${seq}.incr.aof`, seq, type: "i" };
+    const seq = this.highest("i", this.manifest.increments.at(-1)?.seq) + 1;
+    return this.give({ name: `${this.names.fileName}.${seq}.incr.aof`, seq, type: "i" });
   }
 
-  /** Names of superseded files are not given again. */
-  private highestKept(type: "b" | "i"): number {
+  private give(file: AofFile): AofFile {
+    this.given.push(file);
+    return file;
+  }
+
+  /** Names of superseded files and of what failed are not given again. */
+  private highest(type: "b" | "i", live: number | undefined): number {
     const middle = type === "b" ? ".base." : ".incr.";
-    let highest = 0;
-    for (const { name, seq } of [...this.history, ...this.manifest.history]) {
+    let highest = live ?? 0;
+    for (const { name, seq } of [...this.history, ...this.manifest.history, ...this.given]) {
       if (name.includes(middle)) highest = Math.max(highest, seq);
     }
     return highest;
   }
 
+  /** Files that were begun here and that no list names: what a rewrite that failed left behind. */
+  takeUnnamed(): AofFile[] {
+    const named = new Set([...this.liveFiles(), ...this.manifest.history, ...this.history].map(({ name }) => name));
+    const unnamed = this.given.filter(({ name }) => !named.has(name));
+    this.given = [];
+    return unnamed;
+  }
+
+  /** Path of a file on its way to another name; never the same twice. */
+  temporaryPath(ending: string): string {
+    return `${this.path}/${this.temporaryStart}${++this.temporaryCount}.${ending}`;
+  }
+
+  /** What names of unfinished files begin with. */
+  private get temporaryStart(): string {
+    return `temp-${this.names.fileName}.`;
+  }
+
+  /** Removes what a process that was killed left unfinished. Nobody may be writing here. Throws DiskFault. */
+  removeTemporary(): void {
+    for (const name of this.disk.list(this.path)) {
+      if (name.startsWith(this.temporaryStart)) this.disk.remove(`${this.path}/${name}`);
+    }
+  }
+
   /** What makes `manifest` the one on the disk. */
   manifestChores(manifest: AofManifest): Chore[] {
-    return this.replaceChores(this.manifestPath, `temp-${this.names.fileName}.manifest`, formatManifest(manifest));
+    return this.replaceChores(this.manifestPath, "manifest", formatManifest(manifest));
   }
 
   /** The same for the history. */
   historyChores(history: readonly AofFile[]): Chore[] {
-    return this.replaceChores(this.historyPath, `temp-${this.names.fileName}.history`, formatFiles(history));
+    return this.replaceChores(this.historyPath, "history", formatFiles(history));
   }
 
-  private replaceChores(path: string, temporaryName: string, bytes: Uint8Array): Chore[] {
-    const temporaryPath = `${this.path}/${temporaryName}`;
+  private replaceChores(path: string, ending: string, bytes: Uint8Array): Chore[] {
+    const temporaryPath = this.temporaryPath(ending);
     return [
       { step: "write", path: temporaryPath, bytes },
       { step: "rename", path: temporaryPath, to: path },

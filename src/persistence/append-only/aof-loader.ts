@@ -5,7 +5,8 @@
  *               ─► increments, in their order, through the Replayer
  *               ─► where the log goes on: replication id and offset
  *
- *  I1  What a file that is not the last one lacks is never passed over: the start ends.
+ *  I1  What a file that is not the last one lacks is never passed over: the start ends. Files behind it that hold nothing
+ *      do not count: a rewrite names its increment before the one before it is durable, and writes to it afterwards.
  *  I2  The end of the last file may be torn: with aof-load-truncated it is cut off at its last whole unit, and the log
  *      says how much that was.
  *  I3  Keys do not expire while the log is replayed: it says when they went.
@@ -25,6 +26,8 @@ import type { AofDirectory } from "./aof-directory.ts";
 
 const SLICE_MS = 5;
 const MAGIC = "REDIS";
+/** Enough for the first line of an increment. */
+const HEAD_BYTES = 4096;
 
 export interface AofLoaderServices {
   readonly clock: Clock;
@@ -63,6 +66,11 @@ export class AofLoader {
     this.position = { replicationId: services.commandLog.replicationId, offset: Number.NaN };
   }
 
+  /** The files say at which offset of the log they end. */
+  get isPlaced(): boolean {
+    return !Number.isNaN(this.position.offset);
+  }
+
   /** Loads what the manifest names; false when there is none. Rejects with AofLoadFault, DiskFault, ManifestFault. */
   async load(): Promise<boolean> {
     const { directory, services } = this;
@@ -72,14 +80,14 @@ export class AofLoader {
     if (files.length === 0) return false;
     const startMs = services.clock.monotonicMs();
     this.checkPresence(files);
-    const last = files.at(-1)!;
+    const lastIndex = this.lastWithContent(files);
     let loadedBytes = 0;
     const totalBytes = directory.liveBytes();
-    for (const file of files) {
+    for (const [index, file] of files.entries()) {
       const fileMs = services.clock.monotonicMs();
       services.onProgress({ startMs: services.clock.nowMs(), totalBytes, loadedBytes });
       const path = directory.pathOf(file);
-      await this.loadFile(file, path, file === last);
+      await this.loadFile(file, path, index === files.length - 1 || (index >= lastIndex && file.type === "i"));
       loadedBytes += services.disk.status(path)?.bytes ?? 0;
       const kind = file.type === "b" ? "base" : "incr";
       services.log("notice", `DB loaded from ${kind} file ${file.name}: ${this.seconds(fileMs)} seconds`);
@@ -123,6 +131,12 @@ export class AofLoader {
     );
   }
 
+  private lastWithContent(files: readonly AofFile[]): number {
+    let index = files.length - 1;
+    while (index > 0 && this.services.disk.status(this.directory.pathOf(files[index]!))?.bytes === 0) index--;
+    return index;
+  }
+
   private checkPresence(files: readonly AofFile[]): void {
     for (const file of files) {
       const path = this.directory.pathOf(file);
@@ -141,10 +155,29 @@ export class AofLoader {
       const isBase = file.type === "b";
       const start = startsWithSnapshot(opened) ? await this.loadSnapshot(path) : 0;
       if (start === bytes) return;
+      if (!isBase) this.checkPlace(file, path, opened);
       await this.replay(file, path, opened, start, isBase && start === 0, isLast);
     } finally {
       opened.close();
     }
+  }
+
+  /** An increment that says where in the log it begins must follow what was loaded so far (I1). */
+  private checkPlace(file: AofFile, path: string, opened: DiskFile): void {
+    const reader = new AofReader(opened, { chunkBytes: HEAD_BYTES });
+    const { replicationId, offset } = this.position;
+    try {
+      if (reader.next() !== "annotation") return;
+    } catch {
+      return; // the load says what is wrong with it, and where
+    }
+    const { annotation } = reader;
+    if (annotation?.offset === undefined || annotation.replicationId !== replicationId || Number.isNaN(offset)) return;
+    if (annotation.offset === offset) return;
+    throw new AofLoadFault(
+      path,
+      `The AOF file ${file.name} does not follow the one before it: it begins at offset ${annotation.offset} of the log, and what was loaded ends at ${offset}. Commands in between are missing. Nothing was changed; to go back to a moment before: everkey restore`,
+    );
   }
 
   private async loadSnapshot(path: string): Promise<number> {

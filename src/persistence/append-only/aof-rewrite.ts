@@ -16,20 +16,20 @@
  *  Source: how redis-server 7.0 rewrites; the history is our own.
  */
 
-import type { Background, Clock, Disk } from "../../core/host.ts";
+import type { Background, Clock } from "../../core/host.ts";
 import type { AofFile, AofManifest } from "../../history/formats/aof-manifest.ts";
 import type { SnapshotOptions } from "../../history/snapshot/snapshot-stream.ts";
 import type { Keyspace } from "../../store/keyspace/keyspace.ts";
 import { BackgroundSnapshot, type SnapshotEnd } from "../background-snapshot.ts";
-import { type Chore, runChores } from "../chores-job.ts";
+import type { Chore } from "../chores-job.ts";
 import type { AofDirectory } from "./aof-directory.ts";
 
 export interface RewriteServices {
   readonly keyspace: Keyspace;
   readonly clock: Clock;
-  readonly disk: Disk;
   readonly background: Background;
-  readonly processId: number;
+  /** Has steps on the disk done in the background; none of another list goes on at the same time. */
+  readonly runChores: (chores: readonly Chore[], done: (error: Error | undefined) => void) => void;
   readonly log: (level: "debug" | "verbose" | "notice" | "warning", text: string) => void;
   /** Lets the log go on into the file at `path`, if there is to be one; returns its offset now. Throws DiskFault. */
   readonly rotate: (path: string | undefined) => number;
@@ -69,7 +69,7 @@ export class AofRewrite {
   private snapshot: BackgroundSnapshot | undefined;
   private isGivenUp: boolean;
 
-  /** Begins. Nothing else may be writing a snapshot. `services.ended` is called once, unless it is given up. */
+  /** Nothing else may be writing a snapshot. `services.ended` is called once after `begin`, unless it is given up. */
   constructor(directory: AofDirectory, services: RewriteServices, options: RewriteOptions) {
     this.startMs = services.clock.monotonicMs();
     this.directory = directory;
@@ -77,14 +77,20 @@ export class AofRewrite {
     this.options = options;
     this.base = directory.nextBase(options.usesSnapshot);
     this.increment = directory.nextIncrement();
-    this.incrementPath = options.isFresh
-      ? `${directory.path}/temp-${directory.names.fileName}.incr`
-      : directory.pathOf(this.increment);
-    this.snapshotPath = `${directory.path}/temp-rewriteaof-bg-${services.processId}.rdb`;
+    this.incrementPath = options.isFresh ? directory.temporaryPath("incr") : directory.pathOf(this.increment);
+    this.snapshotPath = directory.temporaryPath("rdb");
     this.superseded = directory.liveFiles();
     this.snapshot = undefined;
     this.isGivenUp = false;
-    this.makeIncrement();
+  }
+
+  get isFresh(): boolean {
+    return this.options.isFresh;
+  }
+
+  /** The log goes on into an increment of this rewrite's. */
+  get hasIncrement(): boolean {
+    return this.options.hasIncrement;
   }
 
   progress(): { seconds: number; writtenKeys: number; keys: number } | undefined {
@@ -99,7 +105,7 @@ export class AofRewrite {
   }
 
   private run(chores: readonly Chore[], next: () => void): void {
-    runChores(this.services.background, chores, (error) => {
+    this.services.runChores(chores, (error) => {
       if (this.isGivenUp) return;
       if (error === undefined) next();
       else this.fail(error);
@@ -112,7 +118,7 @@ export class AofRewrite {
   }
 
   /** Step 1. */
-  private makeIncrement(): void {
+  begin(): void {
     const { directory, increment } = this;
     if (!this.options.hasIncrement) {
       this.run([], () => this.turnOver());
@@ -142,7 +148,7 @@ export class AofRewrite {
         services,
         {
           directory: directory.path,
-          temporaryPath: `${directory.path}/temp-rewriteaof-bg-${services.processId}.aof`,
+          temporaryPath: directory.temporaryPath("base"),
           finalPath: options.usesSnapshot ? directory.pathOf(base) : this.snapshotPath,
           compression: options.compression,
           checksum: options.checksum,

@@ -15,17 +15,19 @@
  *  I3  After a write that failed, the file is cut back to its last whole unit, writes of clients are refused, and the same
  *      bytes are tried again every second.
  *  I4  After an fsync that failed nobody knows what of the file is on the device: it is not trusted again. A new base is
- *      written from memory, and until it is there writes are refused.
+ *      written from memory, and until it is there, with an increment that is not that file, writes are refused.
  *  I5  Effects that `always` could not make durable are never acknowledged: who waits for a reply to them is closed.
+ *  I6  Nothing is written to an increment before all that came before it is on the device: what a crash leaves has no hole.
  *
  *  Source: the directives of Redis 7.2's append-only file; group commit and I4, I5 are our own.
  */
 
-import { codeOf } from "../../core/faults.ts";
+import { DiskFault, reasonOf } from "../../core/faults.ts";
 import type { Clock, Disk, DiskFile } from "../../core/host.ts";
 import type { CommandLog, LogCursor } from "../../history/log/command-log.ts";
 import type { ReplyGate } from "../../session/reply-gate.ts";
 import { type Annotating, IncrementWriter } from "./increment-writer.ts";
+import { SyncQueue } from "./sync-queue.ts";
 
 export type SyncPolicy = "always" | "everysec" | "no";
 export type AofState = "off" | "starting" | "on";
@@ -71,13 +73,15 @@ export class AppendOnlyFile {
   private readonly services: AppendOnlyServices;
   private cursor: LogCursor | undefined;
   private writer: IncrementWriter | undefined;
-  /** Up to where the log is on the device, as far as it matters. */
+  private queue: SyncQueue;
+  /** Up to where the log is on the device. */
   private syncedOffset: number;
-  private isSyncing: boolean;
-  /** What is to be done when the fsync under way has ended. */
-  private afterSync: (() => void) | undefined;
+  /** The file whose fsync failed (I4). */
+  private untrusted: DiskFile | undefined;
   private lastSyncMs: number;
   private lastTryMs: number;
+  /** After a write that failed all has been written: the fsync under way tells whether it is over. */
+  private isProving: boolean;
   /** Since when effects wait for an fsync to end, monotonic ms; 0: they do not. */
   private postponedMs: number;
   private isPlanned: boolean;
@@ -93,72 +97,92 @@ export class AppendOnlyFile {
     this.services = services;
     this.cursor = undefined;
     this.writer = undefined;
+    this.queue = this.newQueue();
     this.syncedOffset = 0;
-    this.isSyncing = false;
-    this.afterSync = undefined;
+    this.untrusted = undefined;
     this.lastSyncMs = 0;
     this.lastTryMs = 0;
+    this.isProving = false;
     this.postponedMs = 0;
     this.isPlanned = false;
     commandLog.onAppend = () => this.plan();
   }
 
+  private newQueue(): SyncQueue {
+    return new SyncQueue((file, offset, error) => this.endSync(file, offset, error));
+  }
+
   // ---- which file ---------------------------------------------------------------------------------------------------
 
-  /** Goes on writing to a file that was loaded or made. `wholeBytes` of it are whole. Throws DiskFault. */
-  open(path: string, wholeBytes: number, state: "on" | "starting"): void {
+  /**
+   * Goes on writing to a file that was loaded or made. `wholeBytes` of it are whole; `isPlaced` when it says at which
+   * offset of the log its end is. Throws DiskFault.
+   */
+  open(path: string, wholeBytes: number, isPlaced: boolean): void {
     const file = this.services.disk.open(path, "append");
-    this.cursor ??= this.commandLog.openCursor();
-    this.writer = new IncrementWriter(file, wholeBytes, this.settings);
-    this.state = state;
-    this.syncedOffset = this.commandLog.tailOffset;
+    this.begin();
+    this.writer = new IncrementWriter(file, wholeBytes, this.settings, isPlaced);
+    this.state = "on";
+  }
+
+  /** The log is read from its end on. */
+  private begin(): void {
+    if (this.cursor !== undefined) return;
+    this.cursor = this.commandLog.openCursor();
+    this.syncedOffset = this.cursor.offset;
     this.lastSyncMs = this.services.clock.monotonicMs();
-    this.gate.release(this.syncedOffset);
+    this.gate.begin();
   }
 
   /**
    * Writes the rest to the present file, and from here on to the one at `path`, which is empty. Returns the offset at
-   * which it begins. What comes next is written there when the present one is on the device. Throws DiskFault; nothing
-   * has changed then.
+   * which it begins. Throws DiskFault; nothing has changed then.
    */
   rotate(path: string): number {
     const { commandLog, services } = this;
     const next = services.disk.open(path, "append");
     const previous = this.writer;
+    // What no manifest names, or nobody trusts, needs no end.
+    const isOfUse = this.state === "on" && this.fault?.kind !== "fsync";
     try {
-      if (previous !== undefined && this.cursor !== undefined) previous.write(commandLog, this.cursor);
+      if (previous !== undefined && this.cursor !== undefined && isOfUse) previous.write(commandLog, this.cursor);
     } catch (error) {
       next.close();
       throw error;
     }
-    this.cursor ??= commandLog.openCursor();
+    this.begin();
     const offset = commandLog.cut();
-    this.writer = new IncrementWriter(next, 0, this.settings);
-    if (previous !== undefined) this.closeLater(previous.file, offset);
+    commandLog.advance(this.cursor!, offset);
+    this.writer = new IncrementWriter(next, 0, this.settings, false);
+    if (previous === undefined) this.state = "starting";
+    else if (isOfUse) this.queue.retire(previous.file, offset);
+    else this.queue.drop(previous.file);
+    if (this.fault?.kind === "write") this.recover();
     return offset;
   }
 
-  /** The file that was written until now is made durable and closed; until then the next one waits. */
-  private closeLater(file: DiskFile, offset: number): void {
-    const sync = (): void => {
-      this.isSyncing = true;
-      file.syncLater((error) => {
-        file.close();
-        this.endSync(error, offset);
-      });
-    };
-    // The sync under way is of the same file, and ends first.
-    if (this.isSyncing) this.afterSync = sync;
-    else sync();
-  }
-
-  /** What was recorded is on the device when it returns. Throws DiskFault. */
+  /** What was recorded is on the device when it returns. Throws DiskFault, also when the file is not to be trusted. */
   syncNow(): void {
     const { cursor, writer, commandLog } = this;
     if (cursor === undefined || writer === undefined) return;
-    writer.write(commandLog, cursor);
-    writer.file.sync();
+    if (this.fault?.kind === "fsync") {
+      throw new DiskFault("fsync", writer.file.path, new Error(`it failed before (${this.fault.reason})`));
+    }
+    try {
+      writer.write(commandLog, cursor);
+    } catch (error) {
+      this.fail("write", error, writer.file);
+      throw error;
+    }
+    try {
+      this.queue.finishNow();
+      writer.file.sync();
+    } catch (error) {
+      this.fail("fsync", error, writer.file);
+      throw error;
+    }
     this.syncedOffset = cursor.offset;
+    if (this.fault !== undefined) this.recover();
     this.gate.release(cursor.offset);
   }
 
@@ -167,36 +191,33 @@ export class AppendOnlyFile {
     try {
       this.syncNow();
     } catch (error) {
+      // Who waits for a promise that cannot be kept has been closed (I5).
       this.services.log("warning", `The append-only file was closed without its last commands: ${reasonText(error)}`);
     }
-    this.letGo();
-  }
-
-  private letGo(): void {
-    const { cursor, writer, commandLog } = this;
+    const { cursor, writer } = this;
     this.cursor = undefined;
     this.writer = undefined;
     this.state = "off";
+    this.untrusted = undefined;
     this.setFault(undefined);
-    if (cursor !== undefined) commandLog.closeCursor(cursor);
-    this.gate.release(commandLog.tailOffset);
-    if (writer === undefined) return;
-    if (!this.isSyncing) {
-      writer.file.close();
-      return;
-    }
-    // A sync that is under way still needs the descriptor.
-    const earlier = this.afterSync;
-    this.afterSync = () => {
-      earlier?.();
-      writer.file.close();
-    };
+    if (cursor !== undefined) this.commandLog.closeCursor(cursor);
+    this.gate.release(this.commandLog.tailOffset);
+    if (writer !== undefined) this.queue.drop(writer.file);
+    this.queue.leave();
+    this.queue = this.newQueue();
   }
 
   // ---- what was recorded --------------------------------------------------------------------------------------------
 
+  /** Whether replies wait for the device. */
+  private isAwaited(): boolean {
+    return this.settings.policy === "always" && this.state === "on";
+  }
+
+  /** hot path */
   private plan(): void {
-    if (this.isPlanned) return;
+    // The end of an fsync that is awaited looks at what has come meanwhile.
+    if (this.isPlanned || (this.queue.isBusy && this.fault === undefined && this.isAwaited())) return;
     this.isPlanned = true;
     this.services.clock.soon(() => {
       this.isPlanned = false;
@@ -214,8 +235,8 @@ export class AppendOnlyFile {
       this.gate.release(commandLog.tailOffset);
       return;
     }
-    const isAwaited = this.settings.policy === "always" && this.state === "on";
-    if (this.isSyncing && (isAwaited || !this.isLate())) {
+    const isAwaited = this.isAwaited();
+    if (this.mustWait(isAwaited)) {
       if (!isAwaited) this.gate.release(commandLog.tailOffset);
       return;
     }
@@ -223,11 +244,18 @@ export class AppendOnlyFile {
     try {
       writer.write(commandLog, cursor);
     } catch (error) {
-      this.fail("write", error);
+      this.fail("write", error, writer.file);
       return;
     }
     if (isAwaited) this.sync();
     else this.gate.release(cursor.offset);
+  }
+
+  /** Whether what was recorded stays in memory because of an fsync that is under way. */
+  private mustWait(isAwaited: boolean): boolean {
+    const { queue } = this;
+    if (!queue.isBusy) return false;
+    return isAwaited || queue.hasEarlier() || !this.isLate();
   }
 
   /** Whether effects have waited long enough for an fsync to end (I2). */
@@ -245,46 +273,56 @@ export class AppendOnlyFile {
 
   private sync(): void {
     const { writer, cursor } = this;
-    if (writer === undefined || cursor === undefined || this.isSyncing) return;
-    const { offset } = cursor;
-    this.isSyncing = true;
+    if (writer === undefined || cursor === undefined || this.queue.isBusy) return;
     this.lastSyncMs = this.services.clock.monotonicMs();
-    writer.file.syncLater((error) => this.endSync(error, offset));
+    this.queue.sync(writer.file, cursor.offset);
   }
 
-  private endSync(error: Error | undefined, offset: number): void {
-    this.isSyncing = false;
-    const next = this.afterSync;
-    this.afterSync = undefined;
-    next?.();
-    if (this.cursor === undefined) return;
-    if (error === undefined) {
+  private endSync(file: DiskFile, offset: number, error: Error | undefined): void {
+    if (error !== undefined) {
+      this.fail("fsync", error, file);
+    } else if (this.fault?.kind !== "fsync") {
       this.syncedOffset = Math.max(this.syncedOffset, offset);
+      if (this.fault !== undefined && this.isProving) this.recover();
       this.gate.release(offset);
-    } else {
-      this.fail("fsync", error);
     }
     this.flush();
   }
 
   // ---- when the disk fails ------------------------------------------------------------------------------------------
 
-  private fail(kind: AofFault["kind"], error: unknown): void {
+  private fail(kind: AofFault["kind"], error: unknown, file: DiskFile): void {
     const { services, commandLog } = this;
     this.lastTryMs = services.clock.monotonicMs();
+    this.isProving = false;
     const reason = reasonText(error);
     if (kind === "write") {
-      services.log("warning", `Error writing to the AOF file: ${reason}. Writes are refused until it succeeds.`);
-    } else {
+      this.cutBack();
+      const hint = error instanceof DiskFault && error.code === "ENOSPC" ? " Free some space." : "";
       services.log(
         "warning",
-        `The AOF file could not be forced to the device: ${reason}. What it holds is not certain any more: a new base is written, and writes are refused until then.`,
+        `Error writing to the AOF file: ${reason} (${file.path}). Writes are refused until it succeeds.${hint}`,
+      );
+    } else {
+      this.untrusted = file;
+      services.log(
+        "warning",
+        `The AOF file could not be forced to the device: ${reason} (${file.path}). What it holds is not certain any more: a new base is written, and writes are refused until then.`,
       );
     }
     // What can only be made good by a new base stays so.
     if (this.fault?.kind !== "fsync") this.setFault({ kind, reason });
-    if (this.settings.policy === "always" && this.state === "on") this.gate.drop();
+    if (this.isAwaited()) this.gate.drop();
     else this.gate.release(commandLog.tailOffset);
+  }
+
+  /** A crash now should find no torn end; where this fails too, the next try or the next start does it. */
+  private cutBack(): void {
+    try {
+      this.writer?.repair();
+    } catch (error) {
+      this.services.log("verbose", `The end of the AOF file could not be cut off yet: ${reasonText(error)}`);
+    }
   }
 
   private setFault(fault: AofFault | undefined): void {
@@ -293,12 +331,17 @@ export class AppendOnlyFile {
     this.services.onFault();
   }
 
-  /** A new base and a new increment are on the device: what came before is of no interest. */
-  trust(state: AofState = "on"): void {
-    this.state = state;
-    if (this.fault === undefined) return;
-    this.setFault(undefined);
-    this.services.log("warning", "The append-only file is whole again. The server can write again.");
+  /** A new base is on the device, and the present increment is named. False when that increment itself is in doubt (I4). */
+  trust(): boolean {
+    if (this.untrusted !== undefined && this.untrusted === this.writer?.file) return false;
+    this.untrusted = undefined;
+    this.state = "on";
+    if (this.fault?.kind === "fsync") {
+      this.setFault(undefined);
+      this.services.log("warning", "The append-only file is whole again. The server can write again.");
+    }
+    this.flush();
+    return true;
   }
 
   /** Some ten times a second. */
@@ -307,32 +350,36 @@ export class AppendOnlyFile {
     if (cursor === undefined || writer === undefined) return;
     const nowMs = services.clock.monotonicMs();
     if (this.fault?.kind === "write") {
-      if (nowMs - this.lastTryMs < RETRY_MS || this.isSyncing) return;
+      if (nowMs - this.lastTryMs < RETRY_MS || this.queue.isBusy) return;
       this.lastTryMs = nowMs;
       this.tryAgain(writer, cursor);
       return;
     }
     if (this.fault !== undefined) return;
     this.flush();
-    const rests = settings.policy === "no" || (settings.restsDuringRewrite && this.isRewriting);
-    if (rests || this.isSyncing || cursor.offset === this.syncedOffset) return;
+    // `always` promises more than no-appendfsync-on-rewrite may take back.
+    const rests = settings.policy === "everysec" && settings.restsDuringRewrite && this.isRewriting;
+    if (settings.policy === "no" || rests || cursor.offset === this.syncedOffset) return;
     if (nowMs - this.lastSyncMs >= SYNC_EVERY_MS) this.sync();
   }
 
   private tryAgain(writer: IncrementWriter, cursor: LogCursor): void {
-    const { commandLog, services, settings } = this;
     try {
-      writer.write(commandLog, cursor);
-      // What was refused once is acknowledged to nobody, but what comes next must find all before it on the device.
-      if (settings.policy === "always") writer.file.sync();
+      writer.write(this.commandLog, cursor);
     } catch (error) {
-      services.log("verbose", `Error writing to the AOF file, again: ${reasonText(error)}`);
+      this.services.log("verbose", `Error writing to the AOF file, again: ${reasonText(error)}`);
       return;
     }
-    if (settings.policy === "always") this.syncedOffset = cursor.offset;
-    services.log("warning", "AOF write error looks solved. The server can write again.");
+    // What was refused is acknowledged to nobody, but what comes next must find all before it on the device.
+    this.isProving = this.isAwaited();
+    if (this.isProving) this.sync();
+    else this.recover();
+  }
+
+  private recover(): void {
+    this.isProving = false;
+    this.services.log("warning", "AOF write error looks solved. The server can write again.");
     this.setFault(undefined);
-    this.gate.release(cursor.offset);
   }
 
   // ---- what INFO tells ------------------------------------------------------------------------------------------------
@@ -348,13 +395,11 @@ export class AppendOnlyFile {
   }
 
   get isSyncUnderWay(): boolean {
-    return this.isSyncing;
+    return this.queue.isBusy;
   }
 }
 
-/** The system's reason alone where it gave one. */
+/** The system's reason alone, as Redis tells it to clients. */
 function reasonText(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const hint = codeOf(error) === "ENOSPC" ? "; free some space" : "";
-  return `${text}${hint}`;
+  return reasonOf(error instanceof DiskFault ? error.cause : error);
 }

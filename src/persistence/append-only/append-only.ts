@@ -50,7 +50,6 @@ export interface AofServices {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly background: Background;
-  readonly processId: number;
   readonly log: (level: "debug" | "verbose" | "notice" | "warning", text: string) => void;
   /** Head of a file without its position. */
   readonly describe: () => SnapshotOptions;
@@ -87,10 +86,14 @@ export class AppendOnly {
 
   private readonly services: AofServices;
   private rewrite: AofRewrite | undefined;
-  private isFreshRewrite: boolean;
+  /** A base is needed before the log's file is of any use: it was just turned on, or an fsync of it failed. */
+  private needsFreshBase: boolean;
+  /** The log lacks a part of what was done: a new base is due, and until then the file is better than none. */
+  private isIncomplete: boolean;
   private failedMs: number;
   private collectedMs: number;
-  private isCollecting: boolean;
+  /** Lists of steps that are being done in the background. */
+  private choresUnderWay: number;
 
   constructor(services: AofServices, names: AofNames, settings: AofSettings) {
     this.services = services;
@@ -105,10 +108,11 @@ export class AppendOnly {
     this.rewrittenBytes = 0;
     this.earlierBytes = 0;
     this.rewrite = undefined;
-    this.isFreshRewrite = false;
+    this.needsFreshBase = false;
+    this.isIncomplete = false;
     this.failedMs = Number.NEGATIVE_INFINITY;
     this.collectedMs = 0;
-    this.isCollecting = false;
+    this.choresUnderWay = 0;
   }
 
   isRewriting(): boolean {
@@ -133,8 +137,11 @@ export class AppendOnly {
 
   // ---- start --------------------------------------------------------------------------------------------------------
 
-  /** After loading: the last increment is written on; what is missing is made. Throws DiskFault. */
-  openAtStart(): void {
+  /**
+   * After loading: the last increment is written on; what is missing is made. `isPlaced`: the files say where in the log
+   * they end. Throws DiskFault.
+   */
+  openAtStart(isPlaced: boolean): void {
     const { directory, services } = this;
     directory.make();
     const { manifest } = directory;
@@ -151,9 +158,20 @@ export class AppendOnly {
     const bytes = services.disk.status(path)?.bytes ?? 0;
     this.earlierBytes = directory.liveBytes() - bytes;
     this.rewrittenBytes = this.earlierBytes + bytes;
-    this.file.open(path, bytes, "on");
+    this.file.open(path, bytes, isPlaced);
+    this.removeLeftovers();
     this.removeSuperseded();
     this.collect();
+  }
+
+  /** What a killed process left unfinished. Nothing else is writing here. */
+  private removeLeftovers(): void {
+    const { directory, services } = this;
+    try {
+      directory.removeTemporary();
+    } catch (error) {
+      services.log("warning", `Unfinished files could not be removed: ${(error as Error).message}`);
+    }
   }
 
   /** Nothing was there: the state that was loaded, none as a rule, is the first base. */
@@ -176,10 +194,10 @@ export class AppendOnly {
   private saveBase(base: AofFile): void {
     const { services, directory, settings } = this;
     const path = directory.pathOf(base);
-    const snapshotPath = settings.usesSnapshot ? path : `${path}.temp.rdb`;
+    const snapshotPath = settings.usesSnapshot ? path : directory.temporaryPath("rdb");
     saveNow(services.keyspace, services.disk, this.describe(services.commandLog.tailOffset), {
       directory: directory.path,
-      temporaryPath: `${directory.path}/temp-rewriteaof-${services.processId}.aof`,
+      temporaryPath: directory.temporaryPath("base"),
       finalPath: snapshotPath,
       compression: settings.compression,
       checksum: settings.checksum,
@@ -208,55 +226,86 @@ export class AppendOnly {
 
   // ---- on and off ---------------------------------------------------------------------------------------------------
 
-  /** appendonly yes while the server runs: a base is written first. */
+  /** appendonly yes while the server runs: a base is written first. Throws DiskFault, ManifestFault. */
   enable(): void {
     const { services, directory } = this;
-    this.settings.isEnabled = true;
+    // A base that BGREWRITEAOF is writing has no increment.
+    this.abortRewrite();
     directory.make();
     directory.read();
+    this.settings.isEnabled = true;
     // What happened meanwhile was not recorded: it is another history from here on.
     services.commandLog.replicationId = services.newReplicationId();
-    this.isFreshRewrite = true;
+    this.needsFreshBase = true;
+    this.failedMs = Number.NEGATIVE_INFINITY;
     services.log("notice", "AOF is being turned on: writing its base");
-    if (!services.isSaving() && !this.isRewriting() && !this.isCollecting) this.start();
+    if (this.mayStart()) this.start();
   }
 
   /** appendonly no: what was recorded is made durable; the files stay. */
   disable(): void {
     this.settings.isEnabled = false;
     this.isScheduled = false;
-    this.isFreshRewrite = false;
+    this.needsFreshBase = false;
     this.abortRewrite();
     if (this.file.state !== "off") this.file.abandon();
   }
 
-  // ---- rewriting ----------------------------------------------------------------------------------------------------
-
-  /** BGREWRITEAOF. */
-  requestRewrite(): "started" | "scheduled" | "running" {
-    if (this.isRewriting()) return "running";
-    if (this.services.isSaving() || this.isCollecting) {
-      this.isScheduled = true;
-      this.failuresInARow = 0;
-      return "scheduled";
+  /** `dir` was set. The files stay where they are while they are being written. */
+  move(dataDirectory: string): void {
+    const { file, services, directory } = this;
+    if (dataDirectory === directory.names.dataDirectory) return;
+    if (file.state === "off" && !this.isRewriting()) {
+      this.directory = new AofDirectory(services.disk, { ...directory.names, dataDirectory });
+    } else {
+      services.log(
+        "warning",
+        `dir was changed to ${dataDirectory}, but the append-only file stays in ${directory.path} until it is turned off and on again. A server that starts with the new dir does not find it: turn it off and on now (CONFIG SET appendonly no, then yes).`,
+      );
     }
-    this.start();
-    return "started";
   }
 
-  private start(): void {
+  // ---- rewriting ----------------------------------------------------------------------------------------------------
+
+  private mayStart(): boolean {
+    return !this.isRewriting() && this.choresUnderWay === 0 && !this.services.isSaving();
+  }
+
+  /** BGREWRITEAOF. */
+  requestRewrite(): "started" | "scheduled" | "running" | "failed" {
+    if (this.isRewriting()) return "running";
+    this.failuresInARow = 0;
+    if (!this.mayStart()) {
+      this.isScheduled = true;
+      return "scheduled";
+    }
+    return this.start() ? "started" : "failed";
+  }
+
+  /** False when it could not begin; the log says why. */
+  private start(): boolean {
     const { services, settings, directory, file } = this;
     this.isScheduled = false;
-    const isFresh = this.isFreshRewrite || file.state !== "on";
-    file.isRewriting = true;
+    try {
+      // Nobody has looked yet what lies there from an earlier time.
+      if (file.state === "off") {
+        directory.make();
+        directory.read();
+      }
+    } catch (error) {
+      this.endRewrite(error as Error, services.clock.monotonicMs());
+      return false;
+    }
+    const isFresh = this.needsFreshBase || file.state !== "on";
     services.log("notice", "Background append only file rewriting started");
-    this.rewrite = new AofRewrite(
+    const rewrite: AofRewrite = new AofRewrite(
       directory,
       {
         ...services,
+        runChores: (chores, done) => this.runChores(chores, done),
         rotate: (path) => this.rotate(path, isFresh),
         describe: (offset) => this.describe(offset),
-        ended: (error) => this.endRewrite(error),
+        ended: (error) => this.endRewrite(error, rewrite.startMs),
       },
       {
         isFresh,
@@ -269,25 +318,34 @@ export class AppendOnly {
         syncsOften: settings.syncsOften,
       },
     );
+    this.isIncomplete = false;
+    this.rewrite = rewrite;
+    rewrite.begin();
+    return true;
+  }
+
+  private runChores(chores: readonly Chore[], done: (error: Error | undefined) => void): void {
+    this.choresUnderWay++;
+    runChores(this.services.background, chores, (error) => {
+      this.choresUnderWay--;
+      done(error);
+    });
   }
 
   private rotate(path: string | undefined, isFresh: boolean): number {
     const { file, directory } = this;
     if (path === undefined) return this.services.commandLog.tailOffset;
-    const writtenBytes = file.incrementBytes();
     const offset = file.rotate(path);
-    this.earlierBytes += writtenBytes;
-    if (isFresh && file.state === "off") file.state = "starting";
-    else if (isFresh) this.earlierBytes = directory.liveBytes();
+    // What the increments before it hold by now.
+    this.earlierBytes = isFresh ? 0 : directory.liveBytes();
     return offset;
   }
 
-  private endRewrite(error: Error | undefined): void {
-    const { services, directory, file } = this;
+  private endRewrite(error: Error | undefined, startMs: number): void {
+    const { services, directory, file, rewrite } = this;
     const { clock, log } = services;
-    this.lastRewriteSeconds = (clock.monotonicMs() - this.rewrite!.startMs) / 1000;
+    this.lastRewriteSeconds = (clock.monotonicMs() - startMs) / 1000;
     this.rewrite = undefined;
-    file.isRewriting = false;
     if (error !== undefined) {
       this.lastRewriteStatus = "err";
       this.failuresInARow++;
@@ -301,14 +359,18 @@ export class AppendOnly {
     this.lastRewriteStatus = "ok";
     this.failuresInARow = 0;
     this.rewrites++;
-    this.isFreshRewrite = false;
-    const base = directory.manifest.base!;
-    this.earlierBytes = services.disk.status(directory.pathOf(base))?.bytes ?? 0;
+    this.rewrittenBytes = this.baseBytes();
+    this.earlierBytes = this.rewrittenBytes;
     this.rewrittenBytes = this.currentBytes();
-    if (this.settings.isEnabled) file.trust();
+    if (rewrite?.hasIncrement === true) this.needsFreshBase = !file.trust();
     log("notice", "Background AOF rewrite finished successfully");
     this.removeSuperseded();
-    this.collect();
+    if (directory.history.length > 0) this.collect();
+  }
+
+  private baseBytes(): number {
+    const { base } = this.directory.manifest;
+    return base === undefined ? 0 : (this.services.disk.status(this.directory.pathOf(base))?.bytes ?? 0);
   }
 
   abortRewrite(): void {
@@ -316,25 +378,30 @@ export class AppendOnly {
     if (rewrite === undefined) return;
     rewrite.abort();
     this.rewrite = undefined;
-    this.file.isRewriting = false;
     services.log("notice", "Background AOF rewrite was cancelled");
   }
 
   /** Some ten times a second. */
   tick(): void {
     const { file, settings, services } = this;
+    file.isRewriting = this.isRewriting() || services.isSaving();
     file.tick();
-    if (file.fault?.kind === "fsync" || services.commandLog.isIncomplete) {
+    if (services.commandLog.isIncomplete) {
+      // Half of a command is missing in the log; what came after it is not.
       services.commandLog.isIncomplete = false;
-      this.isFreshRewrite = true;
+      this.isIncomplete = file.state !== "off";
     }
-    // Two lists must not be written side by side.
-    if (this.isRewriting() || this.isCollecting || services.isSaving()) return;
+    if (!this.mayStart()) return;
+    if (file.fault?.kind === "fsync") this.needsFreshBase = true;
     const nowMs = services.clock.monotonicMs();
-    if (nowMs - this.collectedMs > COLLECT_EVERY_MS) this.collect();
+    if (nowMs - this.collectedMs > COLLECT_EVERY_MS) {
+      this.collect();
+      if (!this.mayStart()) return;
+    }
     if (nowMs - this.failedMs < this.waitMs()) return;
-    if (this.isScheduled || this.isFreshRewrite) this.start();
-    else if (settings.isEnabled && this.hasGrown()) {
+    if (this.isScheduled || this.needsFreshBase || this.isIncomplete) {
+      this.start();
+    } else if (settings.isEnabled && this.hasGrown()) {
       services.log("notice", `Starting automatic rewriting of AOF on ${this.growthPercent()}% growth`);
       this.start();
     }
@@ -342,7 +409,7 @@ export class AppendOnly {
 
   /** How long after a failure nothing is tried. */
   private waitMs(): number {
-    if (this.isFreshRewrite) return STARTING_RETRY_MS;
+    if (this.needsFreshBase) return STARTING_RETRY_MS;
     if (this.failuresInARow < FAILURES_BEFORE_WAIT) return 0;
     return Math.min(FIRST_WAIT_MS * 2 ** (this.failuresInARow - FAILURES_BEFORE_WAIT), LAST_WAIT_MS);
   }
@@ -359,17 +426,20 @@ export class AppendOnly {
 
   // ---- what is superseded -------------------------------------------------------------------------------------------
 
-  /** Removes what the manifest names as superseded, as Redis does, and then the names. */
+  /** Removes what the manifest names as superseded, as Redis does, and then the names; and what nobody names. */
   private removeSuperseded(): void {
     const { directory, settings } = this;
     const { manifest } = directory;
-    if (manifest.history.length === 0 || settings.removesNothing) return;
-    const chores: Chore[] = manifest.history.map((file) => ({ step: "remove", path: directory.pathOf(file) }));
-    const next = { ...manifest, history: [] };
-    chores.push(...directory.manifestChores(next));
+    const unnamed = directory.takeUnnamed();
+    const superseded = settings.removesNothing ? [] : manifest.history;
+    if (superseded.length === 0 && unnamed.length === 0) return;
+    const chores: Chore[] = [...unnamed, ...superseded].map((file) => ({
+      step: "remove",
+      path: directory.pathOf(file),
+    }));
+    if (superseded.length > 0) chores.push(...directory.manifestChores({ ...manifest, history: [] }));
     this.removeLater(chores, () => {
-      // A rewrite may have begun meanwhile.
-      directory.manifest = { ...directory.manifest, history: [] };
+      if (superseded.length > 0) directory.manifest = { ...directory.manifest, history: [] };
     });
   }
 
@@ -377,7 +447,7 @@ export class AppendOnly {
   private collect(): void {
     const { directory, settings, services } = this;
     this.collectedMs = services.clock.monotonicMs();
-    if (directory.history.length === 0 || this.isCollecting) return;
+    if (directory.history.length === 0 || this.choresUnderWay > 0) return;
     const limits = { keepMs: settings.historyKeepMs, keepBytes: settings.historyKeepBytes };
     let count: number;
     try {
@@ -402,9 +472,7 @@ export class AppendOnly {
   }
 
   private removeLater(chores: readonly Chore[], done: () => void): void {
-    this.isCollecting = true;
-    runChores(this.services.background, chores, (error) => {
-      this.isCollecting = false;
+    this.runChores(chores, (error) => {
       if (error === undefined) done();
       else this.services.log("warning", `Superseded files could not be removed: ${error.message}`);
     });

@@ -43,9 +43,11 @@ export class IncrementWriter {
   private firstMs: number;
   /** Something may stand behind `wholeBytes`. */
   private isTorn: boolean;
+  /** The file says at which offset of the log it goes on. */
+  private isPlaced: boolean;
 
-  /** `file` is open for appending and has `wholeBytes`. */
-  constructor(file: DiskFile, wholeBytes: number, annotating: Annotating) {
+  /** `file` is open for appending and has `wholeBytes`; `isPlaced` when they say where in the log their end is. */
+  constructor(file: DiskFile, wholeBytes: number, annotating: Annotating, isPlaced: boolean) {
     this.file = file;
     this.wholeBytes = wholeBytes;
     this.annotating = annotating;
@@ -54,15 +56,27 @@ export class IncrementWriter {
     this.lastSecond = 0;
     this.firstMs = Number.NaN;
     this.isTorn = false;
+    this.isPlaced = isPlaced && wholeBytes > 0;
   }
 
   /** Writes all that `cursor` has not read and moves it on. Throws DiskFault: then the cursor stays. */
   write(log: CommandLog, cursor: LogCursor): void {
     this.repair();
+    if (cursor.offset === log.tailOffset) return;
     this.isTorn = true;
     this.gatheredBytes = 0;
+    const { lastSecond } = this;
+    try {
+      this.writeUnits(log, cursor);
+    } catch (error) {
+      this.lastSecond = lastSecond;
+      throw error;
+    }
+  }
+
+  private writeUnits(log: CommandLog, cursor: LogCursor): void {
     let bytes = 0;
-    if (this.wholeBytes === 0) this.position(log, cursor.offset);
+    if (!this.isPlaced) this.position(log, cursor.offset);
     const { marksTimes, timestamps } = this.annotating;
     const marks = marksTimes || timestamps ? log.marksFrom(cursor) : [];
     let nextMark = 0;
@@ -81,12 +95,13 @@ export class IncrementWriter {
     bytes += this.flush();
     assert(offset === log.tailOffset, "the log is read to its end");
     this.isTorn = false;
+    this.isPlaced = true;
     this.wholeBytes += bytes;
     log.advance(cursor, offset);
   }
 
   /** Cuts off what a failed write left. Throws DiskFault. */
-  private repair(): void {
+  repair(): void {
     if (!this.isTorn) return;
     this.file.truncate(this.wholeBytes);
     this.isTorn = false;
@@ -108,7 +123,7 @@ export class IncrementWriter {
       this.gatheredBytes = writeTimestamp(this.gathered, this.gatheredBytes, second);
     }
     // The line that begins the file says the time, too.
-    if (mark.source === "" && this.wholeBytes === 0 && mark.timeMs === this.firstMs) return;
+    if (mark.source === "" && !this.isPlaced && mark.timeMs === this.firstMs) return;
     if (marksTimes) this.gatheredBytes = writeMark(this.gathered, this.gatheredBytes, mark.timeMs, mark.source);
   }
 
