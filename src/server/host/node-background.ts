@@ -28,7 +28,7 @@ export class NodeBackground implements Background {
   start(name: string): BackgroundJob {
     const ready = this.idle.get(name);
     this.idle.delete(name);
-    ready?.removeAllListeners();
+    if (ready !== undefined) stopListening(ready);
     const thread = ready ?? startThread(name);
     thread.ref();
     return new ThreadJob(thread, (isClean) => {
@@ -44,7 +44,7 @@ export class NodeBackground implements Background {
   }
 
   private keep(name: string, thread: Worker): void {
-    thread.removeAllListeners();
+    stopListening(thread);
     thread.unref();
     const forget = (): void => {
       if (this.idle.get(name) === thread) this.idle.delete(name);
@@ -63,9 +63,17 @@ function startThread(name: string): Worker {
   });
 }
 
+/**
+ * One name after the other: without a name, listeners of Node's own would go as well, and a thread whose messages nobody
+ * listens to for a moment would never be heard again.
+ */
+function stopListening(thread: Worker): void {
+  for (const event of ["message", "error", "exit"]) thread.removeAllListeners(event);
+}
+
 /** Asks the thread to end: what was posted before is still done. */
 function endThread(thread: Worker): void {
-  thread.removeAllListeners();
+  stopListening(thread);
   thread.on("error", () => undefined);
   thread.postMessage({ kind: "end" });
 }
