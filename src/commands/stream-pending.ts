@@ -121,21 +121,19 @@ function claim(context: CommandContext): void {
   if (!readClaimOptions(context, at, options)) return;
   groups.readLastId(group, id);
   const isAhead = compareIds(lastId, id) > 0;
-  const dirtyBefore = keyspace.dirty;
   if (isAhead) groups.setLastId(group, lastId);
   const consumer = claimant(context, group);
+  const dirtyBefore = keyspace.dirty;
   registers.goneIds.clear();
   const claimed = registers.goneIds;
   for (let index = 0; index < ids.count; index++) {
     ids.read(index, id);
     if (!claimOne(context, root, group, consumer, options, id, claimed.count > 0)) break;
   }
+  // What is recorded of entries says the group's last id as well.
+  if (isAhead && keyspace.dirty === dirtyBefore && context.log.isRecording) recordProgress(context, 1, 2, group);
   if (claimed.count > 0) groups.setActiveAtMs(consumer, keyspace.nowMs);
   else if (isAhead) keyspace.dirty++;
-  if (context.log.isRecording) {
-    if (isAhead && claimed.count === 0) recordProgress(context, 1, 2, group);
-    if (keyspace.dirty > dirtyBefore) context.log.skip();
-  }
   replyClaimed(context, root, claimed, options.hasOnlyIds);
 }
 

@@ -164,10 +164,9 @@ function readStrategy(
   options: StreamOptions,
 ): number {
   const { trimming } = context.keyspace.streams.registers;
-  if (options.strategy !== STRATEGY_NONE && options.strategy !== strategy) return refuse(context, TWO_STRATEGIES);
+  if (options.strategy !== STRATEGY_NONE) return refuse(context, TWO_STRATEGIES);
   options.strategy = strategy;
   options.isApproximate = false;
-  options.approximateAt = 0;
   if (more >= 2 && isSign(context, at + 1, TILDE)) {
     options.isApproximate = true;
     options.approximateAt = at + 2;

@@ -78,11 +78,6 @@ export function hasTime(options: number): boolean {
   return options >>> INDEX_SHIFT !== 0;
 }
 
-/** Whether the time is a moment in ms already: PXAT. */
-export function isMoment(options: number): boolean {
-  return (options & OPTION_PXAT) !== 0;
-}
-
 /** When the key is to expire, ms since 1970; NaN when the time is none, and the error has been written. */
 export function expiryOf(context: CommandContext, options: number, commandName: string): number {
   return readExpiry(

@@ -23,7 +23,6 @@ import { EVENT_GENERIC, EVENT_STRING } from "./events.ts";
 import {
   expiryOf,
   hasTime,
-  isMoment,
   OPTION_GET,
   OPTION_KEEPTTL,
   OPTION_NX,
@@ -123,7 +122,6 @@ function setWithOptions(context: CommandContext): void {
 
 /** SET with options as it is recorded: a time as the moment that it ends at, and no GET. */
 function recordAssignment(context: CommandContext, options: number, expireAtMs: number): void {
-  if (isMoment(options)) return;
   if (hasTime(options)) recordSet(context, 2, expireAtMs);
   else if ((options & OPTION_GET) !== 0) recordWithoutGet(context);
 }
