@@ -44,7 +44,7 @@ export function keyFlagNames(bits: number): KeyFlag[] {
 export interface KeyRules {
   readonly hasKeys: boolean;
   readonly specs: readonly { readonly spec: KeySpec; readonly flags: number }[];
-  readonly finder: "set" | "sort" | "first" | "bitfield" | undefined;
+  readonly finder: "set" | "sort" | "first" | "bitfield" | "streams" | undefined;
   /** The place and flags of the key of a command that has one, always in the same place; 0 for the others. */
   readonly onlyKey: number;
   readonly onlyFlags: number;
@@ -59,6 +59,7 @@ export function keyRulesOf(name: string, spec: CommandSpec): KeyRules {
   else if (name === "SORT") finder = "sort";
   else if (name === "SORT_RO") finder = "first";
   else if (name === "BITFIELD") finder = "bitfield";
+  else if (name === "XREAD" || name === "XREADGROUP") finder = "streams";
   const only = specs.length === 1 && finder === undefined ? specs[0]! : undefined;
   let onlyKey = 0;
   if (only !== undefined) {
@@ -102,6 +103,7 @@ export class KeyFinder {
       if (rules.finder === "set") this.findOfSet(request, start);
       else if (rules.finder === "sort") this.findOfSort(request, start);
       else if (rules.finder === "first") this.findOfSortRo(request, start);
+      else if (rules.finder === "streams") return this.findOfStreams(rules.specs[0]!, request, start);
       else this.findOfBitfield(request, start);
       return true;
     }
@@ -110,6 +112,23 @@ export class KeyFinder {
       const { spec, flags } = specs[index]!;
       if (!this.findOfSpec(spec, flags, request, start)) return false;
     }
+    return true;
+  }
+
+  /** XREAD, XREADGROUP: by their specification; where that finds none, option by option, as redis-server does it. */
+  private findOfStreams({ spec, flags }: KeyRules["specs"][number], request: Request, start: number): boolean {
+    if (this.findOfSpec(spec, flags, request, start)) return true;
+    this.count = 0;
+    const { count } = request;
+    let index = start + 1;
+    for (; index < count && !request.is(index, "STREAMS"); index++) {
+      if (request.is(index, "BLOCK") || request.is(index, "COUNT")) index++;
+      else if (request.is(index, "GROUP")) index += 2;
+      else if (!request.is(index, "NOACK")) return false;
+    }
+    const words = count - index - 1;
+    if (words <= 0 || words % 2 !== 0) return false;
+    for (let key = 0; key < words / 2; key++) this.add(index + 1 + key, flags);
     return true;
   }
 
