@@ -9,7 +9,6 @@ import { pairOfServers } from "../support/pair-of-servers.ts";
 
 /** Containers and commands that are missing, by what they need. A container stands for its subcommands. */
 const LATER: Readonly<Record<string, readonly string[]>> = {
-  "the append-only file": ["bgrewriteaof"],
   replication: ["failover", "psync", "replconf", "replicaof", "slaveof", "sync"],
   cluster: ["asking", "cluster", "migrate", "readonly", "readwrite", "restore-asking"],
 };
