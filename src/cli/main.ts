@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { EVERKEY_VERSION } from "../server/version.ts";
 import { addCheck } from "./check.ts";
+import { addDiff } from "./diff.ts";
 import { addHistory } from "./history.ts";
 import { addInspect } from "./inspect.ts";
 import { addRestore } from "./restore.ts";
@@ -43,5 +44,6 @@ export async function main(words: readonly string[]): Promise<void> {
   addCheck(program);
   addRestore(program);
   addHistory(program);
+  addDiff(program);
   await program.parseAsync([...words], { from: "user" });
 }

@@ -73,6 +73,11 @@ export type PlanProgress = (doneBytes: number) => void;
 
 const PROGRESS_COMMANDS = 1 << 16;
 
+/** Makes a plan that goes on from `base`, whatever later ones there are. Throws TimelineFault, DiskFault. */
+export function makePlanFrom(timeline: Timeline, base: Base, target: Target, onProgress: PlanProgress): Plan {
+  return new Scan(timeline, base, target, undefined, [], onProgress).run();
+}
+
 /** Makes a plan. Throws TimelineFault, DiskFault. */
 export function makePlan(
   timeline: Timeline,

@@ -103,6 +103,12 @@ export class SegmentRun {
     engine.replayer.onError = (text, request) => this.fail(text, request);
   }
 
+  /** The last part that was executed is the end of what `plan`, carried out by another run, comes to. */
+  continueFrom({ reached }: Plan): void {
+    const database = this.engine.replayer.databaseIndex;
+    this.state = { logOffset: reached.offset, timeMs: reached.timeMs, source: undefined, database };
+  }
+
   /** From `startBytes`, which is 0 or where the last call ended, to `endBytes`. Throws TimelineFault, DiskFault. */
   execute(segment: Segment, startBytes: number, endBytes: number, onProgress: ReplayProgress): void {
     const { file } = segment.increment;
