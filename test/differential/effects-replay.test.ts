@@ -6,9 +6,15 @@
  *  To repeat a report: npm test -- --only effects-replay --seed SEED
  */
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { FakePeer } from "../../src/session/testing.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { startRedis } from "../support/redis.ts";
 import { freshSeed, SeededRandom } from "../support/seed.ts";
+import { createFolder, removeFolder } from "../support/temp.ts";
+import { compareStreamFacts } from "./compare-streams.ts";
 import { RecordedServer } from "./effects-world.ts";
 import { hyperloglog } from "./families/hyperloglog.ts";
 import { sorting } from "./families/sorting.ts";
@@ -181,6 +187,7 @@ class History {
 
   play(): void {
     const { server, random } = this;
+    server.peer = server.virtual.connect();
     for (let count = random.between(20, COMMANDS_MAX); count > 0; count--) {
       const choice = random.below(100);
       if (choice < 12) this.server.virtual.advance(random.pick([5, 20, 100, 300, 1000]));
@@ -259,4 +266,49 @@ describe("a log gives the state that it was recorded from", () => {
       }
     });
   }
+
+  test("in the real server, which loads it as its own file", async () => {
+    const seed = freshSeed();
+    const random = new SeededRandom(seed);
+    // A year ahead: what has not expired here is not over there, either.
+    let wallClockMs = Date.now() + 31_536_000_000;
+    const original = await RecordedServer.start(random.uint32(), () => ++wallClockMs);
+    original.record();
+    for (let round = 0; round < 15; round++) new History(original, random).play();
+    wallClockMs += 10_000;
+    original.virtual.advance(5000);
+    const expected = original.state();
+    const dir = createFolder("effects");
+    mkdirSync(join(dir, "appendonlydir"));
+    writeFileSync(join(dir, "appendonlydir", "appendonly.aof.1.incr.aof"), original.takeLog());
+    writeFileSync(
+      join(dir, "appendonlydir", "appendonly.aof.manifest"),
+      "file appendonly.aof.1.incr.aof seq 1 type i\n",
+    );
+    const redis = await startRedis({ dir, directives: { appendonly: "yes" } });
+    try {
+      const client = await RawClient.connect(redis.port);
+      let streamCount = 0;
+      original.peer = original.virtual.connect();
+      for (const name of Object.keys(expected)) {
+        const [, database, key] = /^(\d+)\/(.*)$/s.exec(name) ?? [];
+        if (database === undefined || (expected[name] as string[])[0] !== "+stream") continue;
+        streamCount++;
+        const words = ["XINFO", "STREAM", key!, "FULL", "COUNT", "0"];
+        await client.call("SELECT", database);
+        original.ask("SELECT", database);
+        const theirs = await client.call(...words.map((word) => Buffer.from(word, "latin1")));
+        const ours = Buffer.from(original.ask(...words), "latin1");
+        assert.equal(compareStreamFacts(theirs, ours), undefined, `seed ${seed}, stream ${key}`);
+      }
+      assert.ok(streamCount > 0);
+      assert.equal(String(await client.call("DEBUG", "DIGEST")), expected.digest, `seed ${seed}`);
+      assert.notEqual(expected.digest, `+${"0".repeat(40)}\r\n`);
+      client.close();
+    } finally {
+      await redis.stop();
+      await original.virtual.stop();
+      removeFolder(dir);
+    }
+  });
 });
