@@ -16,6 +16,17 @@ interface Content {
   durable: Buffer;
 }
 
+/** What a crash leaves of what was not synced. */
+export interface Survival {
+  /** Renames and new names are there all the same. */
+  readonly names: boolean;
+  /** So much of the bytes that were written since the last fsync, 0 to 1. */
+  readonly share: number;
+}
+
+/** A power cut at its worst. */
+const NOTHING_MORE: Survival = { names: false, share: 0 };
+
 /** The code of the error with which a step fails, undefined when it goes well. `step` counts from 0. */
 export type FaultPlan = (step: number, operation: string, path: string) => string | undefined;
 
@@ -25,6 +36,8 @@ export class VirtualDisk implements Disk {
   fault: FaultPlan = () => undefined;
   /** Bytes that still fit. */
   freeBytes = Number.POSITIVE_INFINITY;
+  /** A write that `fault` fails has written so much of its bytes before, 0 to 1. */
+  tornShare = 0;
   /** Files that are open. */
   openFiles = 0;
   /** The time that all files say they were written at, ms since 1970. */
@@ -53,10 +66,13 @@ export class VirtualDisk implements Disk {
   }
 
   /** What another start would find after a power cut now. */
-  afterCrash(): VirtualDisk {
+  afterCrash({ names, share }: Survival = NOTHING_MORE): VirtualDisk {
     const disk = new VirtualDisk();
     for (const folder of this.folders) disk.folders.add(folder);
-    for (const [path, content] of this.durableNames) disk.put(path, content.durable);
+    for (const [path, { bytes, durable }] of names ? this.names : this.durableNames) {
+      const kept = durable.length + Math.floor(Math.max(0, bytes.length - durable.length) * share);
+      disk.put(path, share === 0 ? durable : bytes.subarray(0, kept));
+    }
     return disk;
   }
 
@@ -155,7 +171,13 @@ class VirtualFile implements DiskFile {
   }
 
   write(source: Uint8Array, offset: number, length: number): void {
-    this.step("write");
+    try {
+      this.step("write");
+    } catch (error) {
+      const torn = Math.floor(length * this.disk.tornShare);
+      this.content.bytes = Buffer.concat([this.content.bytes, source.subarray(offset, offset + torn)]);
+      throw error;
+    }
     const fits = Math.min(length, this.disk.freeBytes);
     this.content.bytes = Buffer.concat([this.content.bytes, source.subarray(offset, offset + fits)]);
     this.disk.freeBytes -= fits;

@@ -26,6 +26,7 @@ import { DiskFault, reasonOf } from "../../core/faults.ts";
 import type { Clock, Disk, DiskFile } from "../../core/host.ts";
 import type { CommandLog, LogCursor } from "../../history/log/command-log.ts";
 import type { ReplyGate } from "../../session/reply-gate.ts";
+import { CommitWindow } from "./commit-window.ts";
 import { type Annotating, IncrementWriter } from "./increment-writer.ts";
 import { SyncQueue } from "./sync-queue.ts";
 
@@ -76,6 +77,7 @@ export class AppendOnlyFile {
   private queue: SyncQueue;
   /** Up to where the log is on the device. */
   private syncedOffset: number;
+  private readonly window: CommitWindow;
   /** The file whose fsync failed (I4). */
   private untrusted: DiskFile | undefined;
   private lastSyncMs: number;
@@ -99,6 +101,7 @@ export class AppendOnlyFile {
     this.writer = undefined;
     this.queue = this.newQueue();
     this.syncedOffset = 0;
+    this.window = new CommitWindow();
     this.untrusted = undefined;
     this.lastSyncMs = 0;
     this.lastTryMs = 0;
@@ -240,6 +243,10 @@ export class AppendOnlyFile {
       if (!isAwaited) this.gate.release(commandLog.tailOffset);
       return;
     }
+    if (isAwaited && this.window.isOpen(this.services.clock.monotonicMs(), this.gate.heldCount())) {
+      this.plan();
+      return;
+    }
     this.postponedMs = 0;
     try {
       writer.write(commandLog, cursor);
@@ -275,6 +282,7 @@ export class AppendOnlyFile {
     const { writer, cursor } = this;
     if (writer === undefined || cursor === undefined || this.queue.isBusy) return;
     this.lastSyncMs = this.services.clock.monotonicMs();
+    this.window.begin(this.lastSyncMs);
     this.queue.sync(writer.file, cursor.offset);
   }
 
@@ -284,6 +292,7 @@ export class AppendOnlyFile {
     } else if (this.fault?.kind !== "fsync") {
       this.syncedOffset = Math.max(this.syncedOffset, offset);
       if (this.fault !== undefined && this.isProving) this.recover();
+      this.window.end(this.services.clock.monotonicMs(), this.gate.heldCount());
       this.gate.release(offset);
     }
     this.flush();

@@ -121,9 +121,10 @@ export class IncrementWriter {
     if (timestamps && second > this.lastSecond) {
       this.lastSecond = second;
       this.gatheredBytes = writeTimestamp(this.gathered, this.gatheredBytes, second);
+    } else if (mark.source === "" && !this.isPlaced && mark.timeMs === this.firstMs) {
+      // The line that begins the file says the time, too.
+      return;
     }
-    // The line that begins the file says the time, too.
-    if (mark.source === "" && !this.isPlaced && mark.timeMs === this.firstMs) return;
     if (marksTimes) this.gatheredBytes = writeMark(this.gathered, this.gatheredBytes, mark.timeMs, mark.source);
   }
 
