@@ -16,6 +16,7 @@ import { readBits, writeBits } from "../core/bits.ts";
 import { NOT_AN_INTEGER, ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { findString, GREW, NO_STRING, NOT_PREPARED, prepareString, readBitOffset } from "./bitmap-string.ts";
 import { type CommandContext, type CommandTable, KEY_READ } from "./command.ts";
+import { recordRequest } from "./effects.ts";
 import { EVENT_STRING } from "./events.ts";
 
 const NO_TYPE = new ReplyError(
@@ -171,6 +172,8 @@ function bitField(context: CommandContext, isReadOnly: boolean): void {
     if (hasChanged !== undefined && (hasChanged || isGrown)) changes++;
   }
   if (changes > 0) context.changed(EVENT_STRING, "setbit", 1, changes);
+  // Nothing was set, but room was made for it, which counts as no change; yet later commands see how long the string is.
+  else if (isGrown && context.log.isRecording) recordRequest(context);
 }
 
 /**

@@ -101,7 +101,7 @@ function isSameCommand(left: LoggedCommand, right: LoggedCommand): boolean {
 function mayDiffer({ words }: LoggedCommand, request: string): boolean {
   const what = upper(words[0]) === "XGROUP" ? upper(words[1]) : upper(words[0]);
   // EXEC hides which of its commands left what.
-  if (/^EXEC\b/i.test(request)) return ["XCLAIM", "SETID", "CREATECONSUMER", "DELCONSUMER"].includes(what);
+  if (/^EXEC\b/i.test(request)) return ["BITFIELD", "XCLAIM", "SETID", "CREATECONSUMER", "DELCONSUMER"].includes(what);
   // Consumers that were given nothing are forgotten by Redis 7.0, which makes them with what they are given.
   if (/^(?:XREADGROUP|XCLAIM|XAUTOCLAIM)\b/i.test(request) && what === "CREATECONSUMER") return true;
   if (!/^XREADGROUP\b/i.test(request)) return false;
@@ -129,6 +129,8 @@ function difference(
   isShape = false,
 ): string | undefined {
   const report = `\n    real:\n${show(expected)}\n    ours:\n${show(actual)}`;
+  // A string that grew for a field which OVERFLOW FAIL then left alone: Redis forgets that it grew.
+  if (/^BITFIELD\b.* FAIL\b/i.test(request) && expected.length === 0) return undefined;
   // Redis records that a consumer was deleted that was not there.
   if (/^XGROUP DELCONSUMER\b/i.test(request) && actual.length === 0) return undefined;
   const strip = (units: readonly LoggedUnit[]): LoggedUnit[] =>
