@@ -109,8 +109,10 @@ class KeptValues {
     } else if (size === 7 && request.is(0, "FLUSHDB")) {
       this.keepAll(database);
     } else if (size === 6 && request.is(0, "SWAPDB")) {
-      this.keepAll(request.integer(1));
-      this.keepAll(request.integer(2));
+      const first = request.integer(1);
+      const second = request.integer(2);
+      this.keepAll(first, second);
+      this.keepAll(second, first);
     } else {
       this.keepNamed(request, database);
     }
@@ -137,18 +139,22 @@ class KeptValues {
   }
 
   private keepArgument(request: Request, argument: number, index: number): void {
-    const database = this.keyspace.databases[index];
-    if (database === undefined) return;
+    if (this.keyspace.databases[index] === undefined) return;
     const { input, offset, length } = request;
     const start = offset[argument]!;
     const size = length[argument]!;
     if (!this.isWanted(input, start, size)) return;
-    const kept = this.keptOf(index);
-    const name = Buffer.from(input.buffer, input.byteOffset + start, size).toString("latin1");
-    if (!kept.has(name)) kept.set(name, this.stateOf(database, Buffer.from(name, "latin1")));
+    this.keepKey(index, Buffer.from(input.buffer, input.byteOffset + start, size).toString("latin1"));
   }
 
-  private keepAll(index: number): void {
+  private keepKey(index: number, name: string): void {
+    const kept = this.keptOf(index);
+    if (kept.has(name)) return;
+    kept.set(name, this.stateOf(this.keyspace.databases[index]!, Buffer.from(name, "latin1")));
+  }
+
+  /** All keys of database `index`, and what keys of these names there are in database `other`. */
+  private keepAll(index: number, other = index): void {
     const { keyspace } = this;
     const database = keyspace.databases[index];
     if (database === undefined || keyspace.keyCount(database) === 0) return;
@@ -162,7 +168,9 @@ class KeptValues {
         const record = chain.records[each]!;
         const key = records.key(record);
         const name = Buffer.from(key).toString("latin1");
-        if (this.isWanted(key, 0, key.length) && !kept.has(name)) kept.set(name, this.stateOfRecord(record));
+        if (!this.isWanted(key, 0, key.length)) continue;
+        if (!kept.has(name)) kept.set(name, this.stateOfRecord(record));
+        if (other !== index) this.keepKey(other, name);
       }
     }
   }
