@@ -25,20 +25,14 @@ function recordId(context: CommandContext, id: StreamId): void {
   context.log.bytes(registers.text, 0, registers.writeText(id));
 }
 
-/** Where in a request what is recorded otherwise stands; 0: it is not there. */
-export interface TrimmedRequest {
-  /** The id of XADD. */
-  readonly idAt: number;
-  /** The threshold behind "~". */
-  readonly thresholdAt: number;
-}
-
-/** XADD or XTRIM with the last id, and with the length or first id that is there now as threshold. */
-export function recordTrimmed(context: CommandContext, root: number, { idAt, thresholdAt }: TrimmedRequest): void {
+/**
+ * XADD or XTRIM with the last id as argument `idAt`, and with the length or first id that is there now as argument
+ * `thresholdAt`, which stands behind "~"; 0: as it came. Uses the register `lastId`.
+ */
+export function recordTrimmed(context: CommandContext, root: number, idAt: number, thresholdAt: number): void {
   const { log, request, keyspace, database } = context;
   const { streams } = keyspace;
-  const { isByLength } = streams.registers.trimming;
-  const id = makeId();
+  const { trimming, lastId: id } = streams.registers;
   log.begin(database.index, request.count);
   for (let index = 0; index < request.count; index++) {
     if (idAt !== 0 && index === idAt) {
@@ -47,7 +41,7 @@ export function recordTrimmed(context: CommandContext, root: number, { idAt, thr
     } else if (thresholdAt !== 0 && index === thresholdAt - 1) {
       log.word("=");
     } else if (thresholdAt !== 0 && index === thresholdAt) {
-      if (isByLength) {
+      if (trimming.isByLength) {
         log.integer(streams.length(root));
       } else {
         if (streams.length(root) === 0) fillId(id, true);

@@ -244,10 +244,7 @@ function add(context: CommandContext): void {
   context.changed(EVENT_STREAM, "xadd", 1);
   if (options.strategy !== STRATEGY_NONE && streams.trim(root, trimming) > 0) context.notify(EVENT_STREAM, "xtrim", 1);
   if (context.log.isRecording && (options.idForm !== ID_WHOLE || options.isApproximate)) {
-    recordTrimmed(context, root, {
-      idAt: options.idForm === ID_WHOLE ? 0 : idAt,
-      thresholdAt: options.approximateAt,
-    });
+    recordTrimmed(context, root, options.idForm === ID_WHOLE ? 0 : idAt, options.approximateAt);
   }
 }
 
@@ -316,7 +313,7 @@ function trim(context: CommandContext): void {
   if (removed > 0) {
     context.changed(EVENT_STREAM, "xtrim", 1, removed);
     if (context.log.isRecording && options.isApproximate) {
-      recordTrimmed(context, root, { idAt: 0, thresholdAt: options.approximateAt });
+      recordTrimmed(context, root, 0, options.approximateAt);
     }
   }
   reply.integer(removed);

@@ -347,6 +347,8 @@ export class Scripting {
     request.offset = this.offset;
     request.length = this.length;
     context.mayWait = false;
+    // What its commands do stays together, whenever it goes on.
+    context.depth++;
     reply.protocol = run.protocol;
     this.attached().beginScript();
     // The hashes that were prepared belong to other bytes.
@@ -362,6 +364,7 @@ export class Scripting {
     request.offset = outer.offset;
     request.length = outer.length;
     request.count = outer.count;
+    context.depth--;
     context.mayWait = run.mayWaitBefore;
     reply.protocol = run.client.protocol;
     this.attached().endScript(run.client);
@@ -516,11 +519,9 @@ export class Scripting {
     const { log } = context;
     log.isRecording = false;
     context.isSilenced = true;
-    context.depth++;
     try {
       this.attached().runInScript(run.client, command, argumentBytes);
     } finally {
-      context.depth--;
       context.isSilenced = false;
       log.isRecording = true;
     }
