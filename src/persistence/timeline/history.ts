@@ -39,6 +39,7 @@ export class History {
     const { walk, filter } = this;
     for (;;) {
       const step = walk.next();
+      if (step === "late") continue;
       if (step !== "command") return step;
       if (--this.untilProgress === 0) {
         this.untilProgress = COMMANDS_PER_PROGRESS;

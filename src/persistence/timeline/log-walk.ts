@@ -40,6 +40,8 @@ export class LogWalk {
   /** The file that is being read, and its reader: after "command" as AofReader has it. */
   increment: Increment;
   reader: AofReader;
+  /** Lines that say a later time than this are "late": what follows need not even be whole. */
+  endMs: number;
   /** After "gap". */
   gap: Gap | undefined;
   torn: TornTail | undefined;
@@ -58,6 +60,7 @@ export class LogWalk {
   constructor(timeline: Timeline, firstIndex: number, lastIndex = timeline.increments.length - 1) {
     this.timeline = timeline;
     this.lastIndex = lastIndex;
+    this.endMs = Number.POSITIVE_INFINITY;
     this.gap = undefined;
     this.torn = undefined;
     this.bytesBefore = 0;
@@ -81,7 +84,7 @@ export class LogWalk {
   }
 
   /** "gap" at most once between two commands. Throws TimelineFault and DiskFault. hot path */
-  next(): "command" | "gap" | "end" {
+  next(): "command" | "gap" | "late" | "end" {
     for (;;) {
       const record = this.read();
       if (record === "command") {
@@ -90,7 +93,9 @@ export class LogWalk {
       }
       if (record === "annotation") {
         if (this.reader.annotation?.offset !== undefined && this.hasGap()) return "gap";
-        if (this.reader.timeMs > 0) this.lastMs = this.reader.timeMs;
+        const { timeMs } = this.reader;
+        if (timeMs > this.endMs) return "late";
+        if (timeMs > 0) this.lastMs = timeMs;
       } else if (!this.openNext()) {
         return "end";
       }

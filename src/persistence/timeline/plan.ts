@@ -277,13 +277,14 @@ class Scan {
       this.segmentCommands = 0;
       this.endBytes = 0;
     };
+    if (this.target.kind === "time") walk.endMs = this.target.timeMs;
     for (;;) {
-      const step = walk.next();
+      const step = this.step(walk, endOffset);
       const { reader } = walk;
       if (step !== "command") {
         endSegment();
         if (step === "end") return this.end(endOffset);
-        this.meetGap(walk);
+        if (step === "gap") this.meetGap(walk);
         return false;
       }
       if (walk.increment !== increment) {
@@ -304,12 +305,24 @@ class Scan {
     }
   }
 
+  /** Damage behind an offset that has been reached is of no interest. */
+  private step(walk: LogWalk, endOffset: number): ReturnType<LogWalk["next"]> {
+    try {
+      return walk.next();
+    } catch (error) {
+      const isThere = this.target.kind === "offset" && endOffset === this.target.offset;
+      if (isThere && error instanceof TimelineFault) return "late";
+      throw error;
+    }
+  }
+
   /** Whether the unit that begins here comes after the target. */
   private isBehind({ reader, increment }: LogWalk): boolean {
     const { target, before } = this;
     if (reader.timeMs > 0) {
       this.sawTime = true;
-      if (reader.timeMs % 1000 !== 0) this.usesSeconds = false;
+      // Only Everkey's own lines say positions, and these count milliseconds.
+      if (reader.replicationId !== undefined) this.usesSeconds = false;
     }
     if (target.kind === "time") return reader.timeMs > target.timeMs;
     if (target.kind === "offset") return reader.logOffset >= target.offset || this.unitPasses(target.offset, reader);

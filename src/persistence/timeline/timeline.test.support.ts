@@ -72,7 +72,7 @@ export class HistoryMaker {
   readonly world = new World(dataCommands());
   readonly checkpoints: Checkpoint[] = [];
   private readonly peer: FakePeer;
-  private readonly cursor: LogCursor;
+  private cursor: LogCursor;
   private readonly history: AofFile[] = [];
   private base: AofFile | undefined;
   private increments: AofFile[] = [];
@@ -173,6 +173,14 @@ export class HistoryMaker {
   gap(...commands: (readonly (string | number)[])[]): void {
     for (const words of commands) this.peer.ask(...words);
     this.log.advance(this.cursor, this.log.tailOffset);
+  }
+
+  /** Another history begins, at an offset of its own. */
+  branch(replicationId: string, offset: number): void {
+    this.log.closeCursor(this.cursor);
+    this.log.continueAt(replicationId, offset);
+    this.cursor = this.log.openCursor();
+    this.rewrite();
   }
 
   private writeLists(): void {
