@@ -35,9 +35,8 @@ test("a time to live is recorded as the moment that it ends at, from the clock o
 test("a moment near the end of 64 bits is recorded as one that can be read again", () => {
   const bench = new LoggedBench();
   bench.run("SET k v");
-  assert.equal(bench.logged(`EXPIRE k ${(2 ** 53 / 1000 - 1) | 0}`).startsWith("SELECT 0 DEL"), false);
   const left = 2n ** 63n - 1n - BigInt(BENCH_START_MS);
-  assert.equal(bench.logged(`PEXPIRE k ${left}`), "PEXPIREAT k 9223372036854775807");
+  assert.equal(bench.logged(`PEXPIRE k ${left}`), "SELECT 0 PEXPIREAT k 9223372036854775807");
   assert.equal(bench.run("PEXPIREAT k 9223372036854775807"), ":1\r\n");
 });
 
