@@ -20,12 +20,19 @@ import { isoTime, isUtf8, printable } from "./output.ts";
 /** Names to values, as JSON.stringify takes them. */
 type Json = Record<string, unknown>;
 
-export function inspectionJson({ place, files, problems }: Inspection, prefixesMax: number): Json {
+/** What the JSON holds. */
+export interface JsonOptions {
+  readonly prefixesMax: number;
+  /** What keys take in memory was measured. */
+  readonly hasMemory: boolean;
+}
+
+export function inspectionJson({ place, files, problems }: Inspection, options: JsonOptions): Json {
   return {
     path: place.path,
     kind: place.kind,
     isWhole: problems.length === 0,
-    files: files.map((file) => fileJson(file, prefixesMax)),
+    files: files.map((file) => fileJson(file, options)),
     problems: problems.map(problemJson),
     notes: place.notes,
   };
@@ -36,16 +43,17 @@ export function placedJson({ path, name, role, seq, bytes, modifiedMs }: PlacedF
   return { path, name, role, seq: seq || null, bytes: bytes < 0 ? null : bytes, modifiedAt: isoTime(modifiedMs) };
 }
 
-function fileJson(file: FileInspection, prefixesMax: number): Json {
+function fileJson(file: FileInspection, options: JsonOptions): Json {
   return {
     ...placedJson(file),
     kind: file.kind,
-    rdb: file.rdb === undefined ? null : rdbJson(file.rdb, prefixesMax),
+    rdb: file.rdb === undefined ? null : rdbJson(file.rdb, options),
     aof: file.aof === undefined ? null : aofJson(file.aof),
   };
 }
 
-function rdbJson(rdb: RdbInspection, prefixesMax: number): Json {
+function rdbJson(rdb: RdbInspection, { prefixesMax, hasMemory }: JsonOptions): Json {
+  const countsJson = (counts: KeyCounts): Json => countsOf(counts, hasMemory);
   const databases = groupForms(rdb.forms, ({ database }) => String(database));
   return {
     version: rdb.version,
@@ -59,12 +67,16 @@ function rdbJson(rdb: RdbInspection, prefixesMax: number): Json {
     databases: databases.map(({ name, ...counts }) => ({
       database: Number(name),
       ...countsJson(counts),
-      types: typesJson(rdb.forms.filter(({ database }) => database === Number(name))),
+      types: typesJson(
+        rdb.forms.filter(({ database }) => database === Number(name)),
+        countsJson,
+      ),
     })),
-    biggestKeys: rdb.biggest.map(({ key, database, expireAtMs, ...rest }) => ({
+    biggestKeys: rdb.biggest.map(({ key, database, expireAtMs, memoryBytes, ...rest }) => ({
       database,
       ...keyJson(key),
       ...rest,
+      memoryBytes: hasMemory ? memoryBytes : null,
       expireAtMs: expireAtMs < 0 ? null : expireAtMs,
     })),
     prefixes: rdb.prefixes.slice(0, prefixesMax).map(({ name, count, bytes, extra }) => ({
@@ -96,11 +108,12 @@ export function positionOfRdb({ producer }: RdbInspection): (LogPosition & { rea
   return { replicationId, offset, timeMs: Number.isNaN(timeMs) ? null : timeMs };
 }
 
-function countsJson({ keys, elements, bytes, dataBytes, expiring, expired }: KeyCounts): Json {
-  return { keys, elements, bytes, dataBytes, expiring, expired };
+function countsOf(counts: KeyCounts, hasMemory: boolean): Json {
+  const { keys, elements, bytes, dataBytes, memoryBytes, expiring, expired } = counts;
+  return { keys, elements, bytes, dataBytes, memoryBytes: hasMemory ? memoryBytes : null, expiring, expired };
 }
 
-function typesJson(forms: readonly FormCounts[]): Json[] {
+function typesJson(forms: readonly FormCounts[], countsJson: (counts: KeyCounts) => Json): Json[] {
   return groupForms(forms, ({ type }) => type).map(({ name, ...counts }) => ({
     type: name,
     ...countsJson(counts),

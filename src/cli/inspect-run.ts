@@ -1,10 +1,12 @@
 /** `everkey inspect`, running: reads, then prints tables, JSON or (while it reads) CSV. */
 
 import { inspect } from "../persistence/inspection/inspection.ts";
+import { MemoryMeter } from "../persistence/inspection/memory-meter.ts";
 import { type Place, placeOf } from "../persistence/inspection/places.ts";
 import type { PassingKey } from "../persistence/inspection/rdb-inspection.ts";
 import { NodeClock } from "../server/host/node-clock.ts";
 import { NodeDisk } from "../server/host/node-disk.ts";
+import { NodeRandom } from "../server/host/node-random.ts";
 import type { InspectWords } from "./inspect.ts";
 import { CsvWriter } from "./inspect-csv.ts";
 import { inspectionJson } from "./inspect-json.ts";
@@ -18,6 +20,7 @@ export function inspectCommand(path: string, words: InspectWords): Promise<void>
 function runInspect(path: string, options: InspectWords): void {
   const clock = new NodeClock();
   const disk = new NodeDisk();
+  const hasMemory = options.memory === true || options.by === "memory";
   const csv = options.csv === true ? new CsvWriter((bytes) => process.stdout.write(bytes)) : undefined;
   if (csv !== undefined) refuseDirectory(placeOf(disk, path));
   const progress = new Progress({ label: `Reading ${path}`, total: 0, unit: "bytes", clock });
@@ -30,6 +33,7 @@ function runInspect(path: string, options: InspectWords): void {
       order: options.by,
       separator: csv === undefined ? Buffer.from(options.separator) : new Uint8Array(0),
       depth: options.depth,
+      meter: hasMemory ? new MemoryMeter(new NodeRandom()) : undefined,
       onKey: csv === undefined ? undefined : (key: PassingKey) => csv.add(key),
       onProgress: (read, total) => progress.update(read, total),
     });
@@ -42,12 +46,13 @@ function runInspect(path: string, options: InspectWords): void {
       }
       for (const problem of inspection.problems) process.stderr.write(`${problemText(problem)}\n`);
     } else if (options.json === true) {
-      printJson(inspectionJson(inspection, options.top));
+      printJson(inspectionJson(inspection, { prefixesMax: options.top, hasMemory }));
     } else {
       print(
         inspectionText(inspection, {
           nowMs,
           topCount: options.top,
+          hasMemory,
           separator: options.separator,
           depth: options.depth,
         }),

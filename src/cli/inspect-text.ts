@@ -22,6 +22,8 @@ import {
 export interface TextOptions {
   readonly nowMs: number;
   readonly topCount: number;
+  /** What keys take in memory was measured. */
+  readonly hasMemory: boolean;
   readonly separator: string;
   readonly depth: number;
 }
@@ -100,8 +102,8 @@ function fileText({ rdb, aof, bytes, kind }: FileInspection, options: TextOption
   if (rdb !== undefined) {
     lines.push(rdbFacts(rdb, bytes, options.nowMs));
     if (rdb.total.keys > 0) {
-      lines.push("", formTable(rdb));
-      if (rdb.biggest.length > 0) lines.push("", heading("Biggest keys"), biggestTable(rdb, options.nowMs));
+      lines.push("", formTable(rdb, options.hasMemory));
+      if (rdb.biggest.length > 0) lines.push("", heading("Biggest keys"), biggestTable(rdb, options));
       const hasPrefixes = rdb.prefixes.some(({ name }) => name.length > 0);
       if (options.separator !== "" && hasPrefixes) lines.push("", prefixHeading(options), prefixTable(rdb, options));
     }
@@ -125,16 +127,6 @@ function heading(text: string): string {
 
 function rdbFacts(rdb: RdbInspection, bytes: number, nowMs: number): string {
   const { producer, total } = rdb;
-  const version = producer.get("redis-ver") ?? producer.get("valkey-ver");
-  const everkey = producer.get("everkey-ver");
-  const name =
-    everkey !== undefined
-      ? `Everkey ${everkey}`
-      : producer.has("valkey-ver")
-        ? `Valkey ${version}`
-        : version === undefined
-          ? "unknown"
-          : `Redis ${version}`;
   const written = writtenAtMs(rdb);
   const usedMemory = Number(producer.get("used-mem") ?? Number.NaN);
   const position = positionOfRdb(rdb);
@@ -144,7 +136,7 @@ function rdbFacts(rdb: RdbInspection, bytes: number, nowMs: number): string {
       "kind",
       `RDB${rdb.version === 0 ? "" : `, version ${rdb.version}`}, ${formatBytes(bytes)} (${formatCount(bytes)} bytes)`,
     ],
-    ["written by", printable(Buffer.from(name))],
+    ["written by", printable(Buffer.from(writerOf(rdb)))],
   ];
   if (!Number.isNaN(written))
     pairs.push(["written at", `${formatTime(written).slice(0, 19)} (${ago(written, nowMs)})`]);
@@ -168,6 +160,17 @@ function rdbFacts(rdb: RdbInspection, bytes: number, nowMs: number): string {
   return facts(pairs);
 }
 
+/** Only Everkey says of which millisecond a state is. */
+function writerOf({ producer }: RdbInspection): string {
+  const redis = producer.get("redis-ver");
+  const valkey = producer.get("valkey-ver");
+  const everkey = producer.get("everkey-ver");
+  if (everkey !== undefined) return `Everkey ${everkey}`;
+  if (producer.has("everkey-ms")) return `Everkey (as Redis ${redis})`;
+  if (valkey !== undefined) return `Valkey ${valkey}`;
+  return redis === undefined ? "unknown" : `Redis ${redis}`;
+}
+
 function ago(timeMs: number, nowMs: number): string {
   return timeMs > nowMs ? "in the future" : `${formatDuration(nowMs - timeMs)} ago`;
 }
@@ -180,7 +183,7 @@ function share(part: number, whole: number): string {
   return whole === 0 ? "" : `${((part / whole) * 100).toFixed(1)}%`;
 }
 
-function formTable(rdb: RdbInspection): string {
+function formTable(rdb: RdbInspection, hasMemory: boolean): string {
   const whole = rdb.total.bytes;
   const cells = (name: readonly string[], counts: RdbInspection["total"]): string[] => [
     ...name,
@@ -189,6 +192,7 @@ function formTable(rdb: RdbInspection): string {
     formatBytes(counts.bytes),
     share(counts.bytes, whole),
     formatBytes(counts.dataBytes),
+    ...(hasMemory ? [formatBytes(counts.memoryBytes)] : []),
     counts.expiring === 0 ? "" : formatCount(counts.expiring),
     counts.expired === 0 ? "" : formatCount(counts.expired),
   ];
@@ -203,23 +207,27 @@ function formTable(rdb: RdbInspection): string {
     { title: "in file", isNumber: true },
     { title: "share", isNumber: true },
     { title: "data", isNumber: true },
+    ...(hasMemory ? [{ title: "memory", isNumber: true }] : []),
     { title: "expire", isNumber: true },
     { title: "over", isNumber: true },
   ];
   return table(columns, rows);
 }
 
-function biggestTable(rdb: RdbInspection, nowMs: number): string {
-  const rows = rdb.biggest.map(({ database, key, type, encoding, elements, bytes, dataBytes, expireAtMs }) => [
-    printable(key, KEY_CHARACTERS),
-    `${database}`,
-    type,
-    encoding,
-    formatCount(elements),
-    formatBytes(bytes),
-    formatBytes(dataBytes),
-    expireAtMs < 0 ? "" : expireAtMs < nowMs ? "over" : `in ${formatDuration(expireAtMs - nowMs)}`,
-  ]);
+function biggestTable(rdb: RdbInspection, { nowMs, hasMemory }: TextOptions): string {
+  const rows = rdb.biggest.map(
+    ({ database, key, type, encoding, elements, bytes, dataBytes, memoryBytes, expireAtMs }) => [
+      printable(key, KEY_CHARACTERS),
+      `${database}`,
+      type,
+      encoding,
+      formatCount(elements),
+      formatBytes(bytes),
+      formatBytes(dataBytes),
+      ...(hasMemory ? [formatBytes(memoryBytes)] : []),
+      expireAtMs < 0 ? "" : expireAtMs < nowMs ? "over" : `in ${formatDuration(expireAtMs - nowMs)}`,
+    ],
+  );
   const columns = [
     { title: "key" },
     { title: "database", isNumber: true },
@@ -228,6 +236,7 @@ function biggestTable(rdb: RdbInspection, nowMs: number): string {
     { title: "elements", isNumber: true },
     { title: "in file", isNumber: true },
     { title: "data", isNumber: true },
+    ...(hasMemory ? [{ title: "memory", isNumber: true }] : []),
     { title: "expires", isNumber: true },
   ];
   return table(columns, rows);

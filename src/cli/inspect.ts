@@ -17,6 +17,7 @@ export interface InspectWords {
   readonly by: KeyOrder;
   readonly separator: string;
   readonly depth: number;
+  readonly memory?: true;
   readonly checksum: boolean;
 }
 
@@ -40,11 +41,12 @@ export function addInspect(program: Command): void {
     .option("--top <count>", "how many of the biggest keys and prefixes to name", wholeNumber, 10)
     .addOption(
       new Option("--by <measure>", "what the biggest keys are biggest by")
-        .choices(["bytes", "data", "elements"])
+        .choices(["bytes", "data", "elements", "memory"])
         .default("bytes"),
     )
     .option("--separator <text>", 'what stands between the parts of a key; "" counts no prefixes', ":")
     .option("--depth <count>", "how many parts make a prefix", positiveNumber, 1)
+    .option("--memory", "measure what each key would take in Everkey's memory (takes several times longer)")
     .option("--no-checksum", "do not verify the check sum of RDB files")
     .addHelpText("after", EXAMPLES)
     .action(async (path: string, words: InspectWords) => {

@@ -91,9 +91,12 @@ export function inspectAof(file: DiskFile, options: AofInspectionOptions): AofIn
   let databaseCount = 0;
   // Where the log stands behind the last command: the reader knows it only until an annotation says another place.
   let nextOffset = Number.NaN;
+  // A line that only stands between units was seen inside of one: its EXEC is damaged, and what follows is no part of it.
+  let hasLineInside = false;
   try {
     for (let record = reader.next(); record !== "end"; record = reader.next()) {
       if (record === "annotation") {
+        if (isBetweenUnits(reader)) hasLineInside ||= reader.isInTransaction && !reader.endsUnit;
         if (noteAnnotation(result, reader, nextOffset)) nextOffset = reader.state().logOffset;
         continue;
       }
@@ -110,13 +113,17 @@ export function inspectAof(file: DiskFile, options: AofInspectionOptions): AofIn
     }
   } catch (error) {
     if (!(error instanceof AofFault)) throw error;
-    result.problem = problemOfAof(file.path, error, file);
+    result.problem = problemOfAof(file, error, reader.end, hasLineInside);
   }
   if (databaseCount > 0) result.databases.set(database, (result.databases.get(database) ?? 0) + databaseCount);
   result.wholeBytes = reader.wholeBytes;
   result.names = names.entries().sort((a, b) => b.count - a.count || Buffer.compare(a.name, b.name));
   if (result.end !== undefined) result.end = { ...result.end, offset: nextOffset };
   return result;
+}
+
+function isBetweenUnits({ annotation }: AofReader): boolean {
+  return annotation !== undefined && (annotation.source !== undefined || annotation.offset !== undefined);
 }
 
 /** Takes what an annotation says; true when it is a position in the log. */
@@ -155,6 +162,8 @@ function countName(names: NameTable, reader: AofReader, upper: Uint8Array): void
 
 /** Bytes that are looked at behind a damage in one piece. */
 const PIECE_BYTES = 1 << 16;
+/** Read at once where commands may go on. */
+const RESUME_BYTES = 8192;
 /** Records that must be readable behind a damage, so that it is no chance. */
 const RESUME_RECORDS = 4;
 const STAR = 42;
@@ -163,29 +172,33 @@ const FRESH = { logOffset: Number.NaN, timeMs: Number.NaN, source: undefined, da
 
 /**
  * A damage in plain words. A file that ends too early is torn there, and so is one that ends in zeros: what a file system
- * leaves where a crash came between a file's growing and its data.
+ * leaves where a crash came between a file's growing and its data. But where whole commands follow the broken one, a byte
+ * of its lengths has changed in the middle of the file: that is no tail. `brokenStart`: where the record begins that could
+ * not be read.
  */
-function problemOfAof(path: string, fault: AofFault, file: DiskFile): Problem {
-  const isZeros = fault.kind === "format" && isTornByZeros(file, fault.wholeBytes);
-  const isTornTail = fault.kind === "truncated" || isZeros;
-  const rest = file.size() - fault.wholeBytes;
-  const parts = { path, offset: fault.position, wholeBytes: fault.wholeBytes, reading: "command", isTornTail };
+function problemOfAof(file: DiskFile, fault: AofFault, brokenStart: number, hasLineInside: boolean): Problem {
+  const { wholeBytes } = fault;
+  const isZeros = fault.kind === "format" && isTornByZeros(file, wholeBytes);
+  const isEnd = fault.kind === "truncated" || isZeros;
+  const resumesAt = findCommand(file, Math.max(brokenStart, wholeBytes) + 1);
+  const isTornTail = isEnd && resumesAt === -1 && !hasLineInside;
+  const rest = file.size() - wholeBytes;
+  const offset = isTornTail || hasLineInside ? wholeBytes : Math.max(brokenStart, wholeBytes);
+  const parts = { path: file.path, offset, wholeBytes, reading: "command", isTornTail };
   const message = fault.message.replace(/^offset \d+: /, "");
-  if (isZeros) {
-    return problemOf({
-      ...parts,
-      message: `the file ends in zero bytes that were never written, ${rest} bytes behind the last whole command or transaction`,
-    });
-  }
   if (isTornTail) {
-    return problemOf({ ...parts, message: `${message}, ${rest} bytes behind the last whole command or transaction` });
+    const how = isZeros ? "the file ends in zero bytes that were never written" : message;
+    return problemOf({ ...parts, message: `${how}, ${rest} bytes behind the last whole command or transaction` });
   }
-  const resumesAt = findCommand(file, fault.position + 1);
+  if (hasLineInside) {
+    return problemOf({ ...parts, message: "the transaction that begins here does not end, and other commands follow" });
+  }
   const behind =
     resumesAt === -1
       ? `no whole command follows in the ${rest} bytes to the end`
       : `commands can be read again from offset ${resumesAt} on`;
-  return problemOf({ ...parts, message: `${message}; ${behind}` });
+  const what = fault.kind === "truncated" ? "the command that begins here claims more bytes than it has" : message;
+  return problemOf({ ...parts, message: `${what}; ${behind}` });
 }
 
 /** The first place from `position` on, behind a line end, where commands stand again; -1 when there is none. */
@@ -203,16 +216,18 @@ function findCommand(file: DiskFile, position: number): number {
   }
 }
 
+/** Whether so many commands stand at `position` that it is no chance, or some and then the end. */
 function isReadable(file: DiskFile, position: number): boolean {
-  const reader = AofReader.at(file, position, FRESH);
+  const reader = AofReader.at(file, position, FRESH, { chunkBytes: RESUME_BYTES });
   let records = 0;
   try {
     while (records < RESUME_RECORDS && reader.next() !== "end") records++;
+    return records > 0;
   } catch (error) {
     if (!(error instanceof AofFault)) throw error;
-    // An EXEC whose MULTI was damaged is a command all the same, and so is a unit that is torn at the end.
+    // A unit that is torn at the end, or an EXEC whose MULTI was damaged: a whole command must stand before it.
+    return records > 0;
   }
-  return records > 0;
 }
 
 /** Whether zeros from some place on to the end are all that is wrong behind `wholeBytes`. */

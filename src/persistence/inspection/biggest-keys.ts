@@ -10,6 +10,8 @@ export interface BigKey {
   readonly bytes: number;
   /** Of name and elements, uncompressed. */
   readonly dataBytes: number;
+  /** In Everkey's memory, 0 when it is not measured. */
+  readonly memoryBytes: number;
   /** Ms since 1970, -1: never. */
   readonly expireAtMs: number;
 }

@@ -34,8 +34,9 @@ export function checkChain(links: readonly ChainLink[], areLive: boolean): Chain
   const findings: ChainFindings = { problems: [], notes: [] };
   let last: { readonly name: string; readonly position: LogPosition } | undefined;
   for (const { path, name, isBase, isUnknown, start, end, jumps } of links) {
-    // Where a base stands among increments, it is the state there and may begin anew.
-    if (start !== undefined && last !== undefined && !(isBase && !areLive)) {
+    // Of the past only increments matter: a base among them is the state at the beginning of one.
+    if (isBase && !areLive) continue;
+    if (start !== undefined && last !== undefined) {
       step(findings, areLive, { path, name, offset: 0 }, last, start);
     }
     for (const { at, from, to } of jumps) {

@@ -55,7 +55,8 @@ export function check(disk: Disk, path: string, options: CheckOptions): Check {
   for (const { rdb } of files) if (rdb !== undefined) notes.push(...rdb.notes);
   for (const log of place.logs) {
     const chain = checkChain(linksOf(log.live, files), true);
-    const past = checkChain(linksOf(log.superseded, files), false);
+    const firstLive = log.live.filter(({ role }) => role === "increment").slice(0, 1);
+    const past = checkChain(linksOf([...log.superseded, ...firstLive], files), false);
     problems.push(...chain.problems);
     notes.push(...past.notes, ...chain.notes);
   }

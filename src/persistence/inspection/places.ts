@@ -314,7 +314,7 @@ export function join(directory: string, name: string): string {
 /** The folder of a path, "" for the current one. */
 export function directoryOf(path: string): string {
   const slash = path.lastIndexOf("/");
-  return slash === -1 ? "" : path.slice(0, slash + 1);
+  return slash === 0 ? "/" : path.slice(0, Math.max(slash, 0));
 }
 
 export function baseName(path: string): string {

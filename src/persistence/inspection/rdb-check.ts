@@ -20,9 +20,9 @@ import {
   RECORD_KEY,
   RECORD_MODULE_AUX,
 } from "../../history/formats/rdb-reader.ts";
-import { ValueBuilder } from "../../history/snapshot/value-builder.ts";
 import { Keyspace } from "../../store/keyspace/keyspace.ts";
 import type { LogPosition } from "./aof-inspection.ts";
+import { LenientBuilder } from "./memory-meter.ts";
 import type { Problem } from "./problem.ts";
 import { problemOfRdb } from "./rdb-inspection.ts";
 
@@ -45,24 +45,6 @@ export interface RdbCheck {
   readonly notes: string[];
 }
 
-/** A builder that takes fields that expire as if they did not: they are no damage. */
-class CheckingBuilder extends ValueBuilder {
-  expiringFields = 0;
-
-  override hashField(
-    fieldBytes: Uint8Array,
-    fieldStart: number,
-    fieldLength: number,
-    valueBytes: Uint8Array,
-    valueStart: number,
-    valueLength: number,
-    expireAtMs: number,
-  ): void {
-    if (expireAtMs >= 0) this.expiringFields++;
-    super.hashField(fieldBytes, fieldStart, fieldLength, valueBytes, valueStart, valueLength, -1);
-  }
-}
-
 /** Reads the RDB part of `file`, which stands at its start, to its end or to the first damage. Throws DiskFault. */
 export function checkRdb(file: DiskFile, random: Random): RdbCheck {
   const result: RdbCheck = {
@@ -77,7 +59,7 @@ export function checkRdb(file: DiskFile, random: Random): RdbCheck {
     notes: [],
   };
   const reader = new RdbReader(file, { totalBytes: file.size(), verifyChecksum: true });
-  const builder = new CheckingBuilder(new Keyspace(new KeyHash(random.uint32(), random.uint32()), 1));
+  const builder = new LenientBuilder(new Keyspace(new KeyHash(random.uint32(), random.uint32()), 1));
   const modules = new Set<string>();
   const producer = new Map<string, string>();
   let moduleValues = 0;
@@ -110,7 +92,7 @@ export function checkRdb(file: DiskFile, random: Random): RdbCheck {
   return result;
 }
 
-function checkKey(reader: RdbReader, builder: CheckingBuilder): void {
+function checkKey(reader: RdbReader, builder: LenientBuilder): void {
   if (reader.type === TYPE_STRING) {
     reader.readString();
     return;

@@ -23,6 +23,7 @@ import {
   RECORD_MODULE_AUX,
 } from "../../history/formats/rdb-reader.ts";
 import { BiggestKeys, type BigKey } from "./biggest-keys.ts";
+import type { MemoryMeter } from "./memory-meter.ts";
 import { type NameCount, NameTable } from "./name-table.ts";
 import { type Problem, problemOf } from "./problem.ts";
 import { FORM_COUNT, formName, formOfString, formOfType } from "./rdb-forms.ts";
@@ -31,7 +32,7 @@ import { ValueCounter } from "./value-counter.ts";
 /** Prefixes that are told apart; more are counted together. */
 const PREFIXES_MAX = 100_000;
 
-export type KeyOrder = "bytes" | "data" | "elements";
+export type KeyOrder = "bytes" | "data" | "elements" | "memory";
 
 export interface RdbInspectionOptions {
   /** What "over already" is measured by, ms since 1970. */
@@ -45,6 +46,8 @@ export interface RdbInspectionOptions {
   /** Parts that make a prefix. */
   readonly depth: number;
   readonly onKey: ((key: PassingKey) => void) | undefined;
+  /** Measures what each key would take in memory, which takes several times longer; undefined: nothing is measured. */
+  readonly meter: MemoryMeter | undefined;
 }
 
 /** A key while it passes by: valid only during the call. */
@@ -67,6 +70,8 @@ export interface KeyCounts {
   bytes: number;
   /** Of names and elements, uncompressed and without what encodings add. */
   dataBytes: number;
+  /** In Everkey's memory, 0 when it is not measured. */
+  memoryBytes: number;
   /** Keys with a time to live. */
   expiring: number;
   /** Of these, those whose time is over. */
@@ -103,7 +108,7 @@ export interface RdbInspection {
 }
 
 function newCounts(): KeyCounts {
-  return { keys: 0, elements: 0, bytes: 0, dataBytes: 0, expiring: 0, expired: 0 };
+  return { keys: 0, elements: 0, bytes: 0, dataBytes: 0, memoryBytes: 0, expiring: 0, expired: 0 };
 }
 
 export class RdbInspector {
@@ -171,23 +176,32 @@ export class RdbInspector {
   /** hot path */
   private key(): void {
     const { reader, counter, options } = this;
+    const { meter } = options;
+    const { keyBytes, keyLength, expireAtMs } = reader;
     let form: number;
     let elements = 1;
-    let dataBytes = reader.keyLength;
+    let dataBytes = keyLength;
+    let memoryBytes = 0;
     if (reader.type === TYPE_STRING) {
-      reader.measureString();
-      const length = reader.stringLength;
-      form = formOfString(reader.stringBytes, reader.stringStart, length);
-      dataBytes += length;
+      if (meter === undefined) reader.measureString();
+      else reader.readString();
+      const { stringBytes, stringStart, stringLength } = reader;
+      form = formOfString(stringBytes, stringStart, stringLength);
+      dataBytes += stringLength;
+      if (meter !== undefined) {
+        memoryBytes = meter.measureString(keyBytes, keyLength, stringBytes, stringStart, stringLength, expireAtMs);
+      }
     } else if (reader.type === TYPE_MODULE) {
       reader.skipValue();
       form = formOfType(reader.type);
     } else {
+      counter.next = meter?.builder;
       reader.readValue(counter);
       form = formOfType(reader.type);
       elements = counter.elements;
       dataBytes += counter.dataBytes;
       this.result.expiringFields += counter.expiringFields;
+      if (meter !== undefined) memoryBytes = meter.measureValue(keyBytes, keyLength, expireAtMs);
     }
     const bytes = reader.offset() - reader.recordStart;
     const counts = this.countsOf(reader.database, form);
@@ -195,19 +209,23 @@ export class RdbInspector {
     counts.elements += elements;
     counts.bytes += bytes;
     counts.dataBytes += dataBytes;
+    counts.memoryBytes += memoryBytes;
     if (reader.expireAtMs !== -1) {
       counts.expiring++;
       if (reader.expireAtMs < options.nowMs) counts.expired++;
     }
-    const measure = options.order === "bytes" ? bytes : options.order === "data" ? dataBytes : elements;
-    if (measure > this.biggest.threshold) this.remember(measure, form, elements, bytes, dataBytes);
+    const { order } = options;
+    let measure = bytes;
+    if (order === "data") measure = dataBytes;
+    else if (order === "elements") measure = elements;
+    else if (order === "memory") measure = memoryBytes;
+    if (measure > this.biggest.threshold) this.remember(measure, form, elements, bytes, dataBytes, memoryBytes);
     if (options.separator.length > 0) {
       const length = prefixLength(reader.keyBytes, reader.keyLength, options.separator, options.depth);
       this.prefixes.add(reader.keyBytes, 0, length, bytes, reader.expireAtMs === -1 ? 0 : 1);
     }
     if (options.onKey !== undefined) {
-      const { database, keyBytes, keyLength, expireAtMs } = reader;
-      options.onKey({ database, keyBytes, keyLength, form, elements, bytes, expireAtMs });
+      options.onKey({ database: reader.database, keyBytes, keyLength, form, elements, bytes, expireAtMs });
     }
   }
 
@@ -224,7 +242,14 @@ export class RdbInspector {
     return (this.tally[form] ??= newCounts());
   }
 
-  private remember(measure: number, form: number, elements: number, bytes: number, dataBytes: number): void {
+  private remember(
+    measure: number,
+    form: number,
+    elements: number,
+    bytes: number,
+    dataBytes: number,
+    memoryBytes: number,
+  ): void {
     const { reader } = this;
     this.biggest.add(measure, {
       database: reader.database,
@@ -233,6 +258,7 @@ export class RdbInspector {
       elements,
       bytes,
       dataBytes,
+      memoryBytes,
       expireAtMs: reader.expireAtMs,
     });
   }
@@ -271,6 +297,7 @@ export function addCounts(total: KeyCounts, counts: KeyCounts): void {
   total.elements += counts.elements;
   total.bytes += counts.bytes;
   total.dataBytes += counts.dataBytes;
+  total.memoryBytes += counts.memoryBytes;
   total.expiring += counts.expiring;
   total.expired += counts.expired;
 }

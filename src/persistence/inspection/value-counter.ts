@@ -1,6 +1,6 @@
-/** ValueCounter: how many elements a decoded value has, and how many bytes they are; keeps nothing of them. */
+/** ValueCounter: how many elements a decoded value has, and how many bytes they are; may pass them on to another visitor. */
 
-import type { ValueVisitor } from "../../history/formats/value-visitor.ts";
+import type { StreamId, StreamSummary, ValueKind, ValueVisitor } from "../../history/formats/value-visitor.ts";
 
 /** Bytes of an id of a stream's entry, and of a score. */
 const ID_BYTES = 16;
@@ -15,15 +15,19 @@ export class ValueCounter implements ValueVisitor {
   longestBytes: number;
   /** Fields that expire (files of Redis 7.4). */
   expiringFields: number;
+  /** Hears the same, where it is set. */
+  next: ValueVisitor | undefined;
 
   constructor() {
     this.elements = 0;
     this.dataBytes = 0;
     this.longestBytes = 0;
     this.expiringFields = 0;
+    this.next = undefined;
   }
 
-  begin(): void {
+  begin(kind: ValueKind, sizeHint: number): void {
+    this.next?.begin(kind, sizeHint);
     this.elements = 0;
     this.dataBytes = 0;
     this.longestBytes = 0;
@@ -35,67 +39,80 @@ export class ValueCounter implements ValueVisitor {
     if (length > this.longestBytes) this.longestBytes = length;
   }
 
-  listItem(_bytes: Uint8Array, _start: number, length: number): void {
+  listItem(bytes: Uint8Array, start: number, length: number): void {
+    this.next?.listItem(bytes, start, length);
     this.elements++;
     this.take(length);
   }
 
-  setMember(_bytes: Uint8Array, _start: number, length: number): void {
+  setMember(bytes: Uint8Array, start: number, length: number): void {
+    this.next?.setMember(bytes, start, length);
     this.elements++;
     this.take(length);
   }
 
   hashField(
-    _fieldBytes: Uint8Array,
-    _fieldStart: number,
+    fieldBytes: Uint8Array,
+    fieldStart: number,
     fieldLength: number,
-    _valueBytes: Uint8Array,
-    _valueStart: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
     valueLength: number,
     expireAtMs: number,
   ): void {
+    this.next?.hashField(fieldBytes, fieldStart, fieldLength, valueBytes, valueStart, valueLength, expireAtMs);
     this.elements++;
     this.take(fieldLength);
     this.take(valueLength);
     if (expireAtMs !== -1) this.expiringFields++;
   }
 
-  zsetMember(_bytes: Uint8Array, _start: number, length: number): void {
+  zsetMember(bytes: Uint8Array, start: number, length: number, score: number): void {
+    this.next?.zsetMember(bytes, start, length, score);
     this.elements++;
     this.take(length);
     this.dataBytes += SCORE_BYTES;
   }
 
-  streamEntry(): void {
+  streamEntry(ms: bigint, sequence: bigint, fieldCount: number): void {
+    this.next?.streamEntry(ms, sequence, fieldCount);
     this.elements++;
     this.dataBytes += ID_BYTES;
   }
 
   streamField(
-    _nameBytes: Uint8Array,
-    _nameStart: number,
+    nameBytes: Uint8Array,
+    nameStart: number,
     nameLength: number,
-    _valueBytes: Uint8Array,
-    _valueStart: number,
+    valueBytes: Uint8Array,
+    valueStart: number,
     valueLength: number,
   ): void {
+    this.next?.streamField(nameBytes, nameStart, nameLength, valueBytes, valueStart, valueLength);
     this.take(nameLength);
     this.take(valueLength);
   }
 
-  streamEnd(): void {}
+  streamEnd(summary: StreamSummary): void {
+    this.next?.streamEnd(summary);
+  }
 
-  streamGroup(_bytes: Uint8Array, _start: number, length: number): void {
+  streamGroup(bytes: Uint8Array, start: number, length: number, lastId: StreamId, entriesRead: bigint): void {
+    this.next?.streamGroup(bytes, start, length, lastId, entriesRead);
     this.dataBytes += length;
   }
 
-  streamPending(): void {
+  streamPending(ms: bigint, sequence: bigint, deliveredAtMs: number, deliveryCount: number): void {
+    this.next?.streamPending(ms, sequence, deliveredAtMs, deliveryCount);
     this.dataBytes += ID_BYTES;
   }
 
-  streamConsumer(_bytes: Uint8Array, _start: number, length: number): void {
+  streamConsumer(bytes: Uint8Array, start: number, length: number, seenAtMs: number, activeAtMs: number): void {
+    this.next?.streamConsumer(bytes, start, length, seenAtMs, activeAtMs);
     this.dataBytes += length;
   }
 
-  streamConsumerPending(): void {}
+  streamConsumerPending(ms: bigint, sequence: bigint): void {
+    this.next?.streamConsumerPending(ms, sequence);
+  }
 }
