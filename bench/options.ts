@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { FAMILIES } from "./families.ts";
 import type { Mode } from "./plan.ts";
 
-const MEASUREMENTS = ["throughput", "memory", "snapshot", "stalls", "large", "commands"] as const;
+const MEASUREMENTS = ["throughput", "memory", "snapshot", "stalls", "large", "commands", "log"] as const;
 export type MeasurementName = (typeof MEASUREMENTS)[number];
 
 export interface Options {

@@ -10,6 +10,10 @@ export interface Plan {
   /** Rounds of each measurement; sides change places from round to round: A B, B A, A B, ... */
   readonly rounds: number;
   readonly factory: ServerFactory;
+  /** A second redis-server stands in Everkey's place, to try the bench itself. */
+  readonly isTrial: boolean;
+  /** How to start Everkey's program: Node.js and bin/everkey. Subcommands follow. */
+  readonly everkey: readonly string[];
   /** The throughput families to measure, by name; undefined for all. */
   readonly familyFilter: ReadonlySet<string> | undefined;
   /** One line about what is going on now. */

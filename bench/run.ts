@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Everkey and the real redis-server side by side on loopback, each measurement in turns between them.
  *
- *      options ─► servers ─► throughput │ memory │ snapshot │ stalls │ large │ commands ─► rows ─► tables, --json
+ *      options ─► servers ─► throughput │ memory │ snapshot │ stalls │ large │ commands │ log ─► rows ─► tables, --json
  *
  *  I1  Numbers are only compared within one run: ratios carry from machine to machine, digits do not.
  *  I2  Progress goes to standard error, tables to standard output.
@@ -11,6 +11,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
+import { measureLog } from "./append-only.ts";
 import { measureCommands } from "./commands.ts";
 import { measureLargeValues } from "./large-values.ts";
 import { measureMemory } from "./memory.ts";
@@ -29,6 +30,7 @@ const TITLES: Readonly<Record<MeasurementName, string>> = {
   stalls: "Longest wait for a reply to PING, less the time that the kernel gave the CPU to others",
   large: "Large values, one connection",
   commands: "Single commands on collections of 1 M elements: until the whole reply is there",
+  log: "The append-only file: its cost, loading, rewriting, going back",
 };
 
 const MEASURES: Readonly<Record<MeasurementName, (plan: Plan) => Promise<Row[]>>> = {
@@ -38,6 +40,7 @@ const MEASURES: Readonly<Record<MeasurementName, (plan: Plan) => Promise<Row[]>>
   stalls: measureStalls,
   large: measureLargeValues,
   commands: measureCommands,
+  log: measureLog,
 };
 
 /** A machine with more load than this before the bench starts gives doubtful numbers. */
@@ -51,7 +54,9 @@ async function main(options: Options): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
   const { mode, rounds, familyFilter } = options;
-  const plan: Plan = { mode, rounds, familyFilter, factory, progress };
+  const isTrial = options.subject === "redis";
+  const everkey = [options.node, programOf(options)];
+  const plan: Plan = { mode, rounds, familyFilter, factory, everkey, isTrial, progress };
   const subjectName = options.subject === "everkey" ? "Everkey" : "Subject";
   const rows: Row[] = [];
   const failures: string[] = [];
@@ -86,10 +91,13 @@ async function main(options: Options): Promise<void> {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-function launchOf(options: Options): Launch {
+function programOf(options: Options): string {
   // From dist/bench/run.js to the checkout's own program.
-  const own = fileURLToPath(new URL("../../bin/everkey", import.meta.url));
-  const program = options.server ?? own;
+  return options.server ?? fileURLToPath(new URL("../../bin/everkey", import.meta.url));
+}
+
+function launchOf(options: Options): Launch {
+  const program = programOf(options);
   if (options.subject === "everkey" && !existsSync(program)) throw new Error(`there is no ${program}`);
   const redis = ["redis-server"];
   return { subject: options.subject === "redis" ? redis : [options.node, program, "server"], redis };

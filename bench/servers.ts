@@ -4,7 +4,7 @@
  *      subject   <node> bin/everkey server --port N ...     (or a second redis-server, to try the bench itself)
  *      redis     redis-server --port N ...
  *
- *  I1  Both get the same directives.
+ *  I1  Both get the same directives, unless a measurement is about one that only Everkey has.
  *  I2  A server that was started here is ended here, by its process id, even when the bench fails.
  */
 
@@ -23,6 +23,16 @@ export type Launch = Readonly<Record<Side, readonly string[]>>;
 
 const START_MS_MAX = 300_000;
 const LOG_CHARS_MAX = 64 * 1024;
+
+/** What a server is started with besides what all get. */
+export interface StartOptions {
+  /** Its data directory; a new temporary one when absent. */
+  readonly directory?: string;
+  /** `["--appendonly", "yes", ...]`: they win over what all get. */
+  readonly directives?: readonly string[];
+  /** Variables beside those of the bench. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
 
 export class Server {
   readonly side: Side;
@@ -85,18 +95,26 @@ export class ServerFactory {
     this.directories = new Set();
   }
 
-  /** Starts `side` in a new temporary directory, or in `directory`, and waits until it answers PING. */
-  async start(side: Side, directory?: string): Promise<Server> {
-    if (directory === undefined) {
-      directory = mkdtempSync(join(tmpdir(), `everkey-bench-${side}-`));
-      this.directories.add(directory);
-    }
+  /** A new temporary directory; it goes with the servers. `parent`: where, when it is not the system's usual place. */
+  makeDirectory(name: string, parent = tmpdir()): string {
+    const directory = mkdtempSync(join(parent, `everkey-bench-${name}-`));
+    this.directories.add(directory);
+    return directory;
+  }
+
+  /** Starts `side` and waits until it answers PING. */
+  async start(side: Side, options: StartOptions = {}): Promise<Server> {
+    const directory = options.directory ?? this.makeDirectory(side);
     const port = await freePort();
     const [program, ...leading] = this.launch[side];
     const directives = ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", directory, "--save", ""];
-    directives.push("--dbfilename", "dump.rdb", "--appendonly", "no");
+    directives.push("--dbfilename", "dump.rdb", "--appendonly", "no", ...(options.directives ?? []));
     const startedMs = performance.now();
-    const child = spawn(program!, [...leading, ...directives], { stdio: ["ignore", "pipe", "pipe"], cwd: directory });
+    const child = spawn(program!, [...leading, ...directives], {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: directory,
+      env: { ...process.env, ...options.environment },
+    });
     const server = new Server(side, port, directory, child);
     this.running.add(server);
     await this.untilReady(server, startedMs);

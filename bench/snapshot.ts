@@ -71,7 +71,7 @@ async function measureSide(plan: Plan, side: Side, keyCount: number, into: Resul
   const file = join(server.directory, "dump.rdb");
   into.fileMb[side].push(statSync(file).size / MB);
   if (side === "redis") copyFileSync(file, join(shared, "dump.rdb"));
-  const reloaded = await plan.factory.start(side, server.directory);
+  const reloaded = await plan.factory.start(side, { directory: server.directory });
   await verifyCount(reloaded, keyCount);
   into.load[side].push(loadSeconds(reloaded));
   into.start[side].push(reloaded.startMs / 1000);
@@ -82,7 +82,7 @@ async function measureSide(plan: Plan, side: Side, keyCount: number, into: Resul
 /** Both sides load the file that Redis wrote. */
 async function loadSame(plan: Plan, into: Results, shared: string): Promise<void> {
   for (const side of sidesOf(0)) {
-    const server = await plan.factory.start(side, shared);
+    const server = await plan.factory.start(side, { directory: shared });
     into.loadSame[side].push(loadSeconds(server));
     await plan.factory.stop(server);
   }

@@ -56,6 +56,14 @@ const TARGETS: readonly Target[] = [
   { rows: /^stall\/bgsave\/caused$/, of: "value", relation: "at most", limit: 5, unit: "ms" },
   { rows: /^stall\/bgsave\/memory$/, of: "value", relation: "at most", limit: 100, unit: "MB" },
   { rows: /^large\/(set|get)\/growth$/, of: "value", relation: "at most", limit: 1.5, unit: "x" },
+  { rows: /^log\/pace\/SET\/P=(1|16)\/everysec\/rps$/, of: "ratio", relation: "at least", limit: 1.0 },
+  { rows: /^log\/pace\/SET\/P=1\/always\/rps$/, of: "ratio", relation: "at least", limit: 1.5 },
+  { rows: /^log\/rewrite\/caused$/, of: "value", relation: "at most", limit: 5, unit: "ms" },
+  { rows: /^log\/rewrite\/memory$/, of: "value", relation: "at most", limit: 100, unit: "MB" },
+  { rows: /^log\/replay\/redis\/rate$/, of: "ratio", relation: "at least", limit: 1.0 },
+  { rows: /^log\/restore\/share$/, of: "value", relation: "at least", limit: 0.8, unit: "x" },
+  { rows: /^log\/history\/10000000\/time$/, of: "value", relation: "at most", limit: 10, unit: "s" },
+  { rows: /^log\/history\/1000000\/time$/, of: "value", relation: "at most", limit: 1, unit: "s" },
 ];
 
 /** The verdicts of all targets that name `id`; a number that is missing counts as not met. */

@@ -21,12 +21,12 @@ const PIPELINE_DEPTHS = [1, 16, 64];
 const WARM_UP_REQUESTS: Readonly<Record<number, number>> = { 1: 8_000, 16: 60_000, 64: 100_000 };
 const RUN_SECONDS = { quick: 0.2, normal: 0.6, full: 1 };
 
-interface Target {
+export interface Target {
   readonly server: Server;
   readonly client: Client;
 }
 
-type Targets = Readonly<Record<Side, Target>>;
+export type Targets = Readonly<Record<Side, Target>>;
 
 export async function measureThroughput(plan: Plan): Promise<Row[]> {
   const rows: Row[] = [];
@@ -89,13 +89,38 @@ async function measureFamily(
   pipelineDepth: number,
 ): Promise<Row[]> {
   plan.progress(`throughput ${family.name}, ${keyCount} keys, P=${pipelineDepth}`);
+  const { perSecond, perRequest } = await measurePace(plan, targets, family, keyCount, pipelineDepth);
+  const id = `throughput/${family.name}/${keyCount}/P=${pipelineDepth}`;
+  const keys = keyCount >= 1_000_000 ? `${keyCount / 1_000_000} M` : `${keyCount / 1000} k`;
+  const label = `${family.name.padEnd(10)} ${keys.padStart(5)}  P=${pipelineDepth}`;
+  return [
+    makeRow(`${id}/rps`, label, "req/s", "higher", perSecond),
+    makeRow(`${id}/cpu`, label, "CPU us", "lower", perRequest),
+  ];
+}
+
+/** Requests per second, and CPU microseconds per request; one sample a round. */
+export interface Pace {
+  readonly perSecond: Record<Side, number[]>;
+  readonly perRequest: Record<Side, number[]>;
+}
+
+/** The family's data, made from `keyCount`, is there. */
+export async function measurePace(
+  plan: Plan,
+  targets: Targets,
+  family: Family,
+  keyCount: number,
+  pipelineDepth: number,
+  warmUpRequests = WARM_UP_REQUESTS[pipelineDepth]!,
+): Promise<Pace> {
   const perSecond = bySide<number[]>(() => []);
   const perRequest = bySide<number[]>(() => []);
   const base = { command: family.command, pipelineDepth, keyCount: DATASETS[family.dataset].keys(keyCount) };
 
   let slowest = Number.POSITIVE_INFINITY;
   for (const side of SIDES) {
-    const requestCount = Math.min(WARM_UP_REQUESTS[pipelineDepth]!, family.consumes ? keyCount : Infinity);
+    const requestCount = Math.min(warmUpRequests, family.consumes ? keyCount : Infinity);
     slowest = Math.min(slowest, await runBenchmark({ ...base, requestCount, port: targets[side].server.port }));
   }
   const wanted = Math.ceil(slowest * RUN_SECONDS[plan.mode]);
@@ -110,11 +135,5 @@ async function measureFamily(
       perRequest[side].push((cpuMicroseconds(server.processId) - before) / requestCount);
     }
   }
-  const id = `throughput/${family.name}/${keyCount}/P=${pipelineDepth}`;
-  const keys = keyCount >= 1_000_000 ? `${keyCount / 1_000_000} M` : `${keyCount / 1000} k`;
-  const label = `${family.name.padEnd(10)} ${keys.padStart(5)}  P=${pipelineDepth}`;
-  return [
-    makeRow(`${id}/rps`, label, "req/s", "higher", perSecond),
-    makeRow(`${id}/cpu`, label, "CPU us", "lower", perRequest),
-  ];
+  return { perSecond, perRequest };
 }
