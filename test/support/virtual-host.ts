@@ -84,6 +84,15 @@ class VirtualBackground implements Background {
     for (const task of this.held.splice(0)) task();
   }
 
+  get heldCount(): number {
+    return this.held.length;
+  }
+
+  /** Lets one of the messages go on. */
+  step(): void {
+    this.held.shift()?.();
+  }
+
   start(): BackgroundJob {
     let receive: (message: unknown) => void = () => undefined;
     const { clock, disk } = this.host;

@@ -350,6 +350,8 @@ export class AppendOnlyFile {
       this.services.log("warning", "The append-only file is whole again. The server can write again.");
     }
     this.flush();
+    // What was told to clients while the base was being written is a promise from now on.
+    if (this.isAwaited() && this.syncedOffset !== this.cursor?.offset) this.sync();
     return true;
   }
 
