@@ -359,7 +359,7 @@ export class CommandContext {
     const length = records.keyLength(record);
     if (isRecorded) {
       const unlinks = reason === "expired" ? this.unlinksExpired : this.unlinksEvicted;
-      log.removed(database.index, unlinks ? "UNLINK" : "DEL", bytes, start, length);
+      log.removed(database.index, unlinks ? "UNLINK" : "DEL", bytes, start, length, reason);
       // Within a command it belongs to what that command does.
       if (this.depth === 0) log.endUnit(this.keyspace.nowMs, reason);
     }

@@ -107,6 +107,22 @@ describe("the command log", () => {
     );
   });
 
+  test("a unit of nothing but keys that went by themselves was nobody's doing", () => {
+    const log = new CommandLog(ID);
+    const cursor = log.openCursor();
+    log.removed(0, "DEL", Buffer.from("a"), 0, 1, "expired");
+    log.endUnit(1, "10.0.0.1:5");
+    log.removed(0, "UNLINK", Buffer.from("b"), 0, 1, "evicted");
+    log.verbatim(requestOf(["LPUSH", "b", "x"]), 0);
+    log.endUnit(1, "10.0.0.1:5");
+    log.verbatim(requestOf(["LPUSH", "c", "x"]), 0);
+    log.endUnit(1, "");
+    assert.deepEqual(
+      log.marksFrom(cursor).map(({ source }) => source),
+      ["expired", "10.0.0.1:5", ""],
+    );
+  });
+
   test("it tells of every unit, also while a reader has not read the one before", () => {
     const log = new CommandLog(ID);
     log.openCursor();

@@ -76,6 +76,9 @@ export class CommandLog {
   private unit: Uint8Array;
   private unitBytes: number;
   private effectCount: number;
+  /** Of the effects of the unit, keys that went by themselves, and why the last of them did. */
+  private removalCount: number;
+  private removalReason: string;
 
   constructor(replicationId: string) {
     this.replicationId = replicationId;
@@ -92,6 +95,8 @@ export class CommandLog {
     this.unit = new Uint8Array(UNIT_BYTES);
     this.unitBytes = 0;
     this.effectCount = 0;
+    this.removalCount = 0;
+    this.removalReason = "";
   }
 
   // ---- what commands record -----------------------------------------------------------------------------------------
@@ -152,9 +157,18 @@ export class CommandLog {
     this.isReplaced = true;
   }
 
-  /** A key went by itself, beside what the command in execution does. */
-  removed(databaseIndex: number, command: "DEL" | "UNLINK", key: Uint8Array, start: number, length: number): void {
+  /** A key went by itself, for `reason`, beside what the command in execution does. */
+  removed(
+    databaseIndex: number,
+    command: "DEL" | "UNLINK",
+    key: Uint8Array,
+    start: number,
+    length: number,
+    reason: "expired" | "evicted" = "expired",
+  ): void {
     const wasReplaced = this.isReplaced;
+    this.removalCount++;
+    this.removalReason = reason;
     this.begin(databaseIndex, 2);
     this.word(command);
     this.bytes(key, start, length);
@@ -166,10 +180,17 @@ export class CommandLog {
     return this.effectCount !== 0;
   }
 
-  /** What was recorded since the last call stays together from now on. `source`: who caused it, "" when unknown. hot path */
+  /**
+   * What was recorded since the last call stays together from now on. `source`: who caused it, "" when unknown. Keys that
+   * went by themselves, and nothing else, were nobody's doing, whoever came across them. hot path
+   */
   endUnit(timeMs: number, source: string): void {
     const effects = this.effectCount;
     if (effects === 0) return;
+    if (this.removalCount !== 0) {
+      if (this.removalCount === effects) source = this.removalReason;
+      this.removalCount = 0;
+    }
     const bytes = this.unitBytes;
     this.effectCount = 0;
     this.unitBytes = 0;
