@@ -341,3 +341,21 @@ describe("a log gives the state that it was recorded from", () => {
     }
   });
 });
+
+test("what a script does stays together though it gave way to others, with the keys that it found expired", async () => {
+  const server = await RecordedServer.start(1);
+  server.ask("CONFIG", "SET", "busy-reply-threshold", 20);
+  server.ask("SET", "x", "v", "PXAT", 1);
+  server.record();
+  const { clock } = server.virtual.host;
+  const readClock = clock.monotonicMs.bind(clock);
+  let drift = 0;
+  clock.monotonicMs = () => readClock() + (drift += 10);
+  const loop = "for i = 1, 2000000 do end";
+  const script = `redis.call('set', 'a', 1) ${loop} redis.call('get', 'x') ${loop} redis.set_repl(0) redis.call('set', 'q', 1)
+    redis.set_repl(3) redis.call('setex', 'b', 100, 1) ${loop} return 'done'`;
+  assert.equal(server.ask("EVAL", script, 0), "$4\r\ndone\r\n");
+  assert.ok(server.virtual.logged("Slow script detected") > 0);
+  assert.match(server.logged().join(), /^MULTI: set a 1 \| DEL x \| SET b 1 PXAT \d+$/);
+  await server.virtual.stop();
+});
