@@ -14,6 +14,7 @@
 import { Crc64 } from "../../core/crc64.ts";
 import { lzfDecompress } from "../../core/lzf.ts";
 import { readInt32, readInt64, readUint32, writeInt64Digits } from "../../core/numbers.ts";
+import { PackedCursor } from "./packed.ts";
 import {
   ENCODING_INT8,
   ENCODING_INT16,
@@ -50,6 +51,8 @@ export class RdbInput {
   stringLength: number;
   keptBytes: Uint8Array;
   keptLength: number;
+  /** Walks the packed blobs of one value after another: files hold millions of small ones. */
+  readonly packed: PackedCursor;
 
   private buffer: Uint8Array;
   private position: number;
@@ -79,6 +82,7 @@ export class RdbInput {
     this.stringLength = 0;
     this.keptBytes = EMPTY;
     this.keptLength = 0;
+    this.packed = new PackedCursor();
     this.buffer = buffer;
     this.position = start;
     this.limit = limit;

@@ -13,7 +13,7 @@
  */
 
 import { parseFloat64 } from "../../core/numbers.ts";
-import { PackedCursor, PackedFault, readIntset, readZipmap } from "./packed.ts";
+import { PackedFault, readIntset, readZipmap } from "./packed.ts";
 import * as rdb from "./rdb-constants.ts";
 import type { RdbInput } from "./rdb-input.ts";
 import { readStream, skipStream } from "./rdb-streams.ts";
@@ -186,7 +186,7 @@ function readExpiringListpack(input: RdbInput, type: number, visitor: ValueVisit
   const earliest = type === rdb.TYPE_HASH_LISTPACK_EXPIRING ? input.int64() : 0;
   if (earliest < 0 || earliest > FIELD_EXPIRE_MS_MAX + 1) throw input.fault("the earliest expiry is out of range");
   input.string();
-  const cursor = new PackedCursor();
+  const cursor = input.packed;
   cursor.openListpack(input.stringBytes, input.stringStart, input.stringLength);
   visitor.begin("hash", Math.max(0, cursor.headerCount / 3));
   while (cursor.next()) {
@@ -222,7 +222,7 @@ function readPacked(input: RdbInput, type: number, visitor: ValueVisitor): void 
   const isListpack = type >= rdb.TYPE_HASH_LISTPACK;
   input.reading = isListpack ? "listpack" : "ziplist";
   input.string();
-  const cursor = new PackedCursor();
+  const cursor = input.packed;
   if (isListpack) cursor.openListpack(input.stringBytes, input.stringStart, input.stringLength);
   else cursor.openZiplist(input.stringBytes, input.stringStart, input.stringLength);
   const count = Math.max(0, cursor.headerCount);
@@ -254,7 +254,7 @@ function readPacked(input: RdbInput, type: number, visitor: ValueVisitor): void 
 function readQuicklist(input: RdbInput, type: number, visitor: ValueVisitor): void {
   input.reading = "quicklist";
   const nodeCount = input.count(1);
-  const cursor = new PackedCursor();
+  const cursor = input.packed;
   visitor.begin("list", 0);
   for (let node = 0; node < nodeCount; node++) {
     const container = type === rdb.TYPE_LIST_QUICKLIST_2 ? input.length() : rdb.NODE_PACKED;
