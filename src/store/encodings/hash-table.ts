@@ -82,7 +82,10 @@ export class HashTable {
   bucket: number;
   slot: number;
 
-  private readonly warmHomes: Int32Array;
+  /** What `warm` found. */
+  readonly warmRecords: Int32Array;
+  /** Keeps its reads from being taken for useless. */
+  warmed: number;
   protected readonly hash: KeyHash;
   /** Where an entry keeps its key: see entry-layouts.ts. */
   private readonly lengthWord: number;
@@ -96,7 +99,8 @@ export class HashTable {
     this.arena = arena;
     this.lengthWord = layout.lengthWord;
     this.keyOffset = layout.keyOffset;
-    this.warmHomes = new Int32Array(WARM_MAX);
+    this.warmRecords = new Int32Array(WARM_MAX);
+    this.warmed = 0;
     this.hash = hash;
     this.words = arena.words;
     this.bytes = arena.bytes;
@@ -222,19 +226,21 @@ export class HashTable {
   }
 
   /**
-   * Reads what `find` will read for these hashes, one kind after the other: all buckets, then all records. The loads of
-   * a loop do not wait for each other. Returns a number that means nothing. hot path
+   * Reads the buckets that `find` will read for these hashes. The loads of a loop do not wait for each other. Leaves the
+   * records that `find` will look at first in `warmRecords`; returns how many they are. hot path
    */
   warm(table: number, hashes: Int32Array, count: number): number {
-    const { words: segments, warmHomes } = this;
+    const { words: segments, warmRecords: places } = this;
     let sum = 0;
     for (let index = 0; index < count; index++) {
       const home = this.homeOf(table, hashes[index]!);
-      warmHomes[index] = home;
+      places[index] = home;
       sum ^= segments[home >>> SEGMENT_SHIFT]![(home & UNIT_MASK) << 1]!;
     }
+    this.warmed = sum;
+    let found = 0;
     for (let index = 0; index < count; index++) {
-      const home = warmHomes[index]!;
+      const home = places[index]!;
       const words = segments[home >>> SEGMENT_SHIFT]!;
       const at = (home & UNIT_MASK) << 1;
       const pattern = Math.imul(tagOf(hashes[index]!), 0x01010101);
@@ -242,12 +248,11 @@ export class HashTable {
         const difference = words[at + word]! ^ pattern;
         const matches = (difference - 0x01010101) & ~difference & 0x80808080;
         if (matches === 0) continue;
-        const record = words[at + SLOT_WORD + (word << 2) + ((31 - Math.clz32(matches & -matches)) >>> 3)]!;
-        sum ^= segments[record >>> SEGMENT_SHIFT]![((record & UNIT_MASK) << 1) + 1]!;
+        places[found++] = words[at + SLOT_WORD + (word << 2) + ((31 - Math.clz32(matches & -matches)) >>> 3)]!;
         break;
       }
     }
-    return sum;
+    return found;
   }
 
   /** Finds `record` itself (not an equal key) and sets `home`, `bucket` and `slot`. False when it is not there. */

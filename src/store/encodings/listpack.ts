@@ -27,6 +27,8 @@ export const LISTPACK_EMPTY_BYTES = 7;
 /** `length` of an element of which no more than its count is known. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
+/** From this first byte on an entry's size stands behind it, or (beyond f0) has a form of its own. */
+const SIZED_APART = 0xe0;
 const DIGIT_SLOTS = 4;
 const DIGIT_SLOT_BYTES = 24;
 /** The longest text that can be a number of 64 bits: 20 characters. */
@@ -217,14 +219,21 @@ export function findEntry(
   length: number,
 ): number {
   const first = wanted[wantedAt]!;
+  // Up to here the first byte alone says how long an entry is.
+  const isPlain = first < SIZED_APART;
   // The byte before the backlength: elements that are alike (`field:1`, `field:2`) mostly differ at their end.
   const lastAt = length - 2;
   const last = wanted[wantedAt + lastAt]!;
+  let skippedHead = 0;
+  let skippedBytes = 2;
   for (;;) {
     const head = blob[at]!;
-    if ((head & 0xc0) === 0x80) {
-      // A short text, as most are: its first byte says how long it is.
-      if (head === first && blob[at + lastAt] === last && isSameEntry(blob, at, wanted, wantedAt, length)) return at;
+    if (head === first && isPlain) {
+      if (blob[at + lastAt] === last && isSameEntry(blob, at, wanted, wantedAt, length)) return at;
+      // A constant, not what was read: where elements are of one length the processor need not wait for one entry to
+      // know where the next one is.
+      at += length;
+    } else if ((head & 0xc0) === 0x80) {
       at += 2 + (head & 0x3f);
     } else {
       if (head === END) return -1;
@@ -232,7 +241,18 @@ export function findEntry(
       if (head === first && next - at === length && isSameEntry(blob, at, wanted, wantedAt, length)) return at;
       at = next;
     }
-    for (let passed = 0; passed < skip; passed++) at = nextEntry(blob, at);
+    for (let passed = 0; passed < skip; passed++) {
+      const skipped = blob[at]!;
+      if (skipped !== skippedHead) {
+        if (skipped >= SIZED_APART) {
+          at = nextEntry(blob, at);
+          continue;
+        }
+        skippedHead = skipped;
+        skippedBytes = nextEntry(blob, at) - at;
+      }
+      at += skippedBytes;
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 import { assert } from "../../core/assert.ts";
 import { RecordList } from "../encodings/hash-table.ts";
 import type { Keyspace } from "./keyspace.ts";
-import { RECORD_EXPIRES } from "./record.ts";
+import { extentSlack, RECORD_EXPIRES } from "./record.ts";
 
 export function verifyKeyspace(keyspace: Keyspace): void {
   const chain = new RecordList();
@@ -20,6 +20,9 @@ export function verifyKeyspace(keyspace: Keyspace): void {
         const { records } = keyspace;
         if (records.isStructure(record)) {
           keyspace.structureOf(records.type(record)).verify(records.externalAddress(record));
+        } else if (records.flags(record) < 0) {
+          const bytes = extentSlack(records.extent(record)) + records.valueLength(record);
+          assert(bytes <= keyspace.arena.capacity(records.externalAddress(record)), "a value ends within its cell");
         }
         if ((keyspace.records.flags(record) & RECORD_EXPIRES) === 0) continue;
         expiring++;

@@ -29,7 +29,16 @@ import { Streams } from "../values/streams.ts";
 import { Database, KeyspaceStatistics } from "./database.ts";
 import { EncodingLimits } from "./encoding-limits.ts";
 import { verifyKeyspace } from "./keyspace-inspection.ts";
-import { RECORD_EXPIRES, Records, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_ZSET } from "./record.ts";
+import {
+  extentSlack,
+  RECORD_EXPIRES,
+  Records,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STREAM,
+  TYPE_ZSET,
+} from "./record.ts";
 import { ValueStore } from "./value-store.ts";
 
 export { Database, KeyspaceStatistics } from "./database.ts";
@@ -166,7 +175,7 @@ export class Keyspace extends ValueStore {
   }
 
   /**
-   * Brings buckets and records of up to WARM_MAX keys into the cache and keeps their hashes, until `forgetWarm`. The keys
+   * Brings buckets, records and what they point to for up to WARM_MAX keys into the cache and keeps their hashes, until `forgetWarm`. The keys
    * stand in `source`, in ascending order; those that come to be looked up are looked up in that order. hot path
    */
   warm(database: Database, source: Uint8Array, starts: Int32Array, lengths: Int32Array, count: number): void {
@@ -179,7 +188,30 @@ export class Keyspace extends ValueStore {
     this.warmSource = source;
     this.warmIndex = 0;
     this.warmCount = count;
-    this.warmed = this.tables.warm(database.table, warmHashes, count);
+    this.warmRecords(this.tables.warm(database.table, warmHashes, count));
+  }
+
+  /** One kind after the other: all records, then the beginnings of the cells to which some of them point. */
+  private warmRecords(count: number): void {
+    const { words: segments } = this.arena;
+    const places = this.tables.warmRecords;
+    let cells = 0;
+    for (let index = 0; index < count; index++) {
+      const record = places[index]!;
+      const words = segments[record >>> SEGMENT_SHIFT]!;
+      const at = (record & UNIT_MASK) << 1;
+      const flags = words[at + 1]!;
+      if (flags >= 0) continue;
+      const external = at + ((flags & RECORD_EXPIRES) === 0 ? 2 : 4);
+      // A value begins in this unit; a structure's root has no slack.
+      places[cells++] = words[external]! + (extentSlack(words[external + 1]!) >>> 3);
+    }
+    let sum = 0;
+    for (let index = 0; index < cells; index++) {
+      const cell = places[index]!;
+      sum ^= segments[cell >>> SEGMENT_SHIFT]![(cell & UNIT_MASK) << 1]!;
+    }
+    this.warmed = sum;
   }
 
   /** The bytes that `warm` saw are about to change. */
@@ -310,7 +342,7 @@ export class Keyspace extends ValueStore {
         moved += structure.relocate(cell, fillMax, (root) => records.setExternalAddress(record, root));
       } else if (isSparse(arena, cell, fillMax)) {
         const copy = arena.allocate(arena.capacity(cell));
-        arena.move(cell, 0, copy, 0, records.valueLength(record));
+        arena.move(cell, 0, copy, 0, extentSlack(records.extent(record)) + records.valueLength(record));
         records.setExternalAddress(record, copy);
         arena.free(cell);
         moved++;

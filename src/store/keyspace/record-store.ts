@@ -13,14 +13,26 @@
  */
 
 import { assert } from "../../core/assert.ts";
-import { copyBytes } from "../../core/bytes.ts";
+import { copyBytes, moveBytes } from "../../core/bytes.ts";
 import type { KeyHash } from "../../core/sip-hash.ts";
 import { Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
 import { HashTable } from "../encodings/hash-table.ts";
 import { AccessClock } from "./access-clock.ts";
 import type { Database } from "./database.ts";
 import { Reclaimer } from "./reclaimer.ts";
-import { INLINE_MAX, KEY_LENGTH_MASK, KEY_OFFSET, RECORD_EXPIRES, RECORD_EXTERNAL, Records } from "./record.ts";
+import {
+  extentLength,
+  extentOf,
+  extentSlack,
+  INLINE_MAX,
+  KEY_LENGTH_MASK,
+  KEY_OFFSET,
+  RECORD_EXPIRES,
+  RECORD_EXTERNAL,
+  Records,
+  SLACK_LENGTH_MAX,
+  SLACK_MAX,
+} from "./record.ts";
 import type { Structure } from "./structure.ts";
 
 /** Bytes before key and inline value. */
@@ -230,10 +242,12 @@ export class RecordStore {
         const cell = words[at]!;
         const capacity = this.arena.capacity(cell);
         if (length <= capacity && roomBytes > INLINE_MAX && Arena.cellBytes(roomBytes) * 2 > capacity) {
+          const slack = extentSlack(words[at + 1]!);
           words[at + 1] = length;
           this.valueBytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
           this.valueStart = (cell & UNIT_MASK) << 3;
           this.valueLength = length;
+          if (slack !== 0) moveBytes(this.valueBytes, this.valueStart, this.valueStart + slack, keptBytes);
           return record;
         }
       }
@@ -258,13 +272,86 @@ export class RecordStore {
     } else {
       const at = (unit << 1) + ((flags & RECORD_EXPIRES) === 0 ? 2 : 4);
       const cell = words[at]!;
-      if (length > this.arena.capacity(cell)) return false;
-      words[at + 1] = length;
+      const slack = extentSlack(words[at + 1]!);
+      if (length + slack > this.arena.capacity(cell) || (slack !== 0 && length > SLACK_LENGTH_MAX)) return false;
+      words[at + 1] = extentOf(length, slack);
       this.valueBytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
-      this.valueStart = (cell & UNIT_MASK) << 3;
+      this.valueStart = ((cell & UNIT_MASK) << 3) + slack;
     }
     this.valueLength = length;
     return true;
+  }
+
+  /**
+   * A value in a cell of its own gets `change` bytes longer at `offset`, or shorter before it: what lies before `offset`
+   * moves, into or out of the slack, and what lies behind stays. Sets the value registers. False, and nothing done, when
+   * there is not enough slack, or the value would be worth a smaller cell. hot path
+   */
+  protected shiftsFront(record: number, offset: number, change: number): boolean {
+    const segment = record >>> SEGMENT_SHIFT;
+    const unit = record & UNIT_MASK;
+    const words = this.arena.words[segment]!;
+    const flags = words[(unit << 1) + 1]!;
+    if (flags >= 0) return false;
+    const at = (unit << 1) + ((flags & RECORD_EXPIRES) === 0 ? 2 : 4);
+    const extent = words[at + 1]!;
+    const slack = extentSlack(extent);
+    const newSlack = slack - change;
+    const length = extentLength(extent) + change;
+    if (newSlack < 0 || newSlack > SLACK_MAX || length > SLACK_LENGTH_MAX) return false;
+    const cell = words[at]!;
+    if (change < 0 && (length <= INLINE_MAX || Arena.cellBytes(length) * 2 <= this.arena.capacity(cell))) return false;
+    const bytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
+    const start = (cell & UNIT_MASK) << 3;
+    moveBytes(bytes, start + newSlack, start + slack, offset);
+    words[at + 1] = extentOf(length, newSlack);
+    this.valueBytes = bytes;
+    this.valueStart = start + newSlack;
+    this.valueLength = length;
+    return true;
+  }
+
+  /**
+   * In a cell that is large enough, `removed` bytes at `offset` of a value of `length` bytes give way to `inserted` ones.
+   * With `isFront` half of the room that is left becomes slack, otherwise none. Sets the value registers. False, and
+   * nothing done, when the cell is too small or the value is inline.
+   */
+  protected spreadsInPlace(
+    record: number,
+    length: number,
+    offset: number,
+    removed: number,
+    inserted: number,
+    isFront: boolean,
+  ): boolean {
+    const { records } = this;
+    if (records.flags(record) >= 0) return false;
+    const cell = records.externalAddress(record);
+    const newLength = length - removed + inserted;
+    const room = this.arena.capacity(cell) - newLength;
+    if (room < 0) return false;
+    const slack = extentSlack(records.extent(record));
+    // The other half is for who pushes at the other end.
+    const newSlack = isFront && newLength <= SLACK_LENGTH_MAX ? Math.min(room >>> 1, SLACK_MAX) : 0;
+    const bytes = this.arena.bytes[cell >>> SEGMENT_SHIFT]!;
+    const start = (cell & UNIT_MASK) << 3;
+    const from = start + slack;
+    const to = start + newSlack;
+    if (to < from) moveBytes(bytes, to, from, offset);
+    moveBytes(bytes, to + offset + inserted, from + offset + removed, length - offset - removed);
+    if (to > from) moveBytes(bytes, to, from, offset);
+    records.setExtent(record, extentOf(newLength, newSlack));
+    this.valueBytes = bytes;
+    this.valueStart = to;
+    this.valueLength = newLength;
+    return true;
+  }
+
+  /** Whether a value that has become `length` bytes long stays in its own cell, as `reform` decides it. */
+  protected staysInCell(record: number, length: number): boolean {
+    const { records, arena } = this;
+    if (records.flags(record) >= 0 || length <= INLINE_MAX) return false;
+    return Arena.cellBytes(length) * 2 > arena.capacity(records.externalAddress(record));
   }
 
   /** The part of `reform` that allocates: a new record takes the old one's place in the tables. */
@@ -390,7 +477,7 @@ export class RecordStore {
   protected withKey(record: number, key: Uint8Array, keyStart: number, keyLength: number, hasExpiry: boolean): number {
     const { records } = this;
     const cell = records.externalAddress(record);
-    const moved = this.allocateExternal(key, keyStart, keyLength, hasExpiry, cell, records.valueLength(record));
+    const moved = this.allocateExternal(key, keyStart, keyLength, hasExpiry, cell, records.extent(record));
     this.arena.words[moved >>> SEGMENT_SHIFT]![(moved & UNIT_MASK) << 1] =
       this.arena.words[record >>> SEGMENT_SHIFT]![(record & UNIT_MASK) << 1]!;
     if (hasExpiry) this.writeExpiry(moved, Math.max(records.expireAtMs(record), 0));
@@ -404,7 +491,7 @@ export class RecordStore {
     keyLength: number,
     hasExpiry: boolean,
     cell: number,
-    valueLength: number,
+    extent: number,
   ): number {
     const headBytes = (hasExpiry ? HEAD_BYTES + EXPIRY_BYTES : HEAD_BYTES) + EXTERNAL_BYTES;
     const record = this.arena.allocate(headBytes + keyLength);
@@ -412,7 +499,7 @@ export class RecordStore {
     const at = (record & UNIT_MASK) << 1;
     words[at + 1] = keyLength | RECORD_EXTERNAL | (hasExpiry ? RECORD_EXPIRES : 0);
     words[at + (headBytes >>> 2) - 2] = cell;
-    words[at + (headBytes >>> 2) - 1] = valueLength;
+    words[at + (headBytes >>> 2) - 1] = extent;
     this.arena.copyIn(record, headBytes, key, keyStart, keyLength);
     return record;
   }

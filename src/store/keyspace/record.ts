@@ -6,15 +6,19 @@
  *           4-7    key length (30 bits), EXPIRES, EXTERNAL
  *          [8-15]  when it expires, ms since 1970, a double            only with EXPIRES
  *           then   inline:    1 byte value length, key, value
- *                  EXTERNAL:  4 bytes address of the value's cell, 4 bytes value length, key
+ *                  EXTERNAL:  4 bytes address of the value's cell, 4 bytes extent, key
  *                             of a structure: 4 bytes address of its root, 4 bytes 0, key
+ *      extent      0 │ value length (31)                           the value begins where its cell does
+ *                  1 │ slack (11) │ value length (20)              it begins `slack` bytes behind
  *
  *  I1  A value of at most INLINE_MAX bytes may be inline; every other one is EXTERNAL, and so is a structure.
  *  I2  Of two records with the same key only one stands in a table.
  *  I3  The bytes of a string's value are its text, whatever the encoding: "int" means that they are the canonical
  *      decimal form of a signed 64-bit number.
+ *  I4  Slack and value length together are at most the cell's capacity.
  *
- * A key of 10 bytes with a value of 3 is 22 bytes, a cell of 24.
+ * A key of 10 bytes with a value of 3 is 22 bytes, a cell of 24. Slack lets a list be pushed and popped at its head without
+ * moving all that is behind.
  */
 
 import { type Arena, SEGMENT_SHIFT, UNIT_MASK } from "../arena/arena.ts";
@@ -70,6 +74,24 @@ export const KEY_LENGTH_MASK = 0x3fffffff;
 
 /** Bytes before the key, by `word1 >>> 30`: neither flag, EXPIRES, EXTERNAL, both. */
 export const KEY_OFFSET = Uint8Array.of(9, 17, 16, 24);
+
+/** The longest value that may have slack, and the most slack that it may have. */
+export const SLACK_LENGTH_MAX = 0xfffff;
+export const SLACK_MAX = 0x7ff;
+const SLACK_SHIFT = 20;
+
+/** The parts of an EXTERNAL record's extent, and both together. */
+export function extentLength(extent: number): number {
+  return extent >= 0 ? extent : extent & SLACK_LENGTH_MAX;
+}
+
+export function extentSlack(extent: number): number {
+  return extent >= 0 ? 0 : (extent >>> SLACK_SHIFT) & SLACK_MAX;
+}
+
+export function extentOf(length: number, slack: number): number {
+  return slack === 0 ? length : (1 << 31) | (slack << SLACK_SHIFT) | length;
+}
 
 /** Reads fields of records. Holds nothing but the arena's views. */
 export class Records {
@@ -163,13 +185,29 @@ export class Records {
     this.words[record >>> SEGMENT_SHIFT]![place] = cell;
   }
 
+  /** Length and slack of an EXTERNAL record's value, as `extentOf` makes them; 0 for a structure. */
+  extent(record: number): number {
+    const headUnits = (this.flags(record) & RECORD_EXPIRES) === 0 ? 1 : 2;
+    return this.words[record >>> SEGMENT_SHIFT]![(((record & UNIT_MASK) + headUnits) << 1) + 1]!;
+  }
+
+  setExtent(record: number, extent: number): void {
+    const headUnits = (this.flags(record) & RECORD_EXPIRES) === 0 ? 1 : 2;
+    this.words[record >>> SEGMENT_SHIFT]![(((record & UNIT_MASK) + headUnits) << 1) + 1] = extent;
+  }
+
   /** Notes another length of a value that is bytes; its cell must have the room. */
   setValueLength(record: number, length: number): void {
     const flags = this.flags(record);
     const at = record & UNIT_MASK;
     const headUnits = (flags & RECORD_EXPIRES) === 0 ? 1 : 2;
-    if (flags < 0) this.words[record >>> SEGMENT_SHIFT]![(at << 1) + headUnits * 2 + 1] = length;
-    else this.bytes[record >>> SEGMENT_SHIFT]![(at + headUnits) << 3] = length;
+    if (flags < 0) {
+      const words = this.words[record >>> SEGMENT_SHIFT]!;
+      const place = (at << 1) + headUnits * 2 + 1;
+      words[place] = extentOf(length, extentSlack(words[place]!));
+    } else {
+      this.bytes[record >>> SEGMENT_SHIFT]![(at + headUnits) << 3] = length;
+    }
   }
 
   /** Length of the value in bytes. */
@@ -177,7 +215,7 @@ export class Records {
     const flags = this.flags(record);
     const at = record & UNIT_MASK;
     const headUnits = (flags & RECORD_EXPIRES) === 0 ? 1 : 2;
-    if (flags < 0) return this.words[record >>> SEGMENT_SHIFT]![(at << 1) + headUnits * 2 + 1]!;
+    if (flags < 0) return extentLength(this.words[record >>> SEGMENT_SHIFT]![(at << 1) + headUnits * 2 + 1]!);
     return this.bytes[record >>> SEGMENT_SHIFT]![(at + headUnits) << 3]!;
   }
 
@@ -198,9 +236,10 @@ export class Records {
     }
     const at = (unit + headUnits) << 1;
     const cell = words[at]!;
+    const extent = words[at + 1]!;
     into.valueBytes = this.bytes[cell >>> SEGMENT_SHIFT]!;
-    into.valueStart = (cell & UNIT_MASK) << 3;
-    into.valueLength = words[at + 1]!;
+    into.valueStart = ((cell & UNIT_MASK) << 3) + extentSlack(extent);
+    into.valueLength = extentLength(extent);
   }
 }
 

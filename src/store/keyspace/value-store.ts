@@ -293,27 +293,52 @@ export abstract class ValueStore extends RecordStore {
     const length = this.records.valueLength(record);
     const newLength = length - removed + inserted;
     const behind = length - offset - removed;
-    if (inserted > removed) {
-      if (!this.growsInPlace(record, newLength)) {
-        record = this.resizeValue(database, record, newLength, length, ValueStore.collectionRoom(newLength));
-      }
-      const at = this.valueStart + offset;
-      moveBytes(this.valueBytes, at + inserted, at + removed, behind);
+    if (inserted === removed) {
+      this.readValue(record);
       return record;
     }
+    const isFront = offset < behind;
+    if (isFront && this.shiftsFront(record, offset, inserted - removed)) return record;
+    if (inserted > removed) return this.growValue(database, record, length, offset, removed, inserted, isFront);
     this.readValue(record);
-    if (inserted === removed) return record;
     const at = this.valueStart + offset;
     moveBytes(this.valueBytes, at + inserted, at + removed, behind);
     this.records.setValueLength(record, newLength);
+    if (this.staysInCell(record, newLength)) {
+      this.valueLength = newLength;
+      return record;
+    }
     try {
-      // Whether the smaller value is worth a smaller cell is decided there.
       return this.resizeValue(database, record, newLength, newLength, newLength);
     } catch (error) {
       if (!(error instanceof ArenaExhausted)) throw error;
       this.readValue(record);
       return record;
     }
+  }
+
+  /** The part of `spliceValue` for a value that gets longer, when its slack is not enough. */
+  private growValue(
+    database: Database,
+    record: number,
+    length: number,
+    offset: number,
+    removed: number,
+    inserted: number,
+    isFront: boolean,
+  ): number {
+    const newLength = length - removed + inserted;
+    const behind = length - offset - removed;
+    const isInline = this.records.flags(record) >= 0;
+    // What is inline has no slack, and what is to have some is spread.
+    if ((isFront && !isInline) || !this.growsInPlace(record, newLength)) {
+      if (this.spreadsInPlace(record, length, offset, removed, inserted, isFront)) return record;
+      record = this.resizeValue(database, record, newLength, length, ValueStore.collectionRoom(newLength));
+      if (isFront && this.spreadsInPlace(record, length, offset, removed, inserted, true)) return record;
+    }
+    const at = this.valueStart + offset;
+    moveBytes(this.valueBytes, at + inserted, at + removed, behind);
+    return record;
   }
 
   /** Lets the registers stand on `record`, after other keys were looked up. */

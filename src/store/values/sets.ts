@@ -417,7 +417,10 @@ export class Sets extends TableStructure implements ValueView {
     const table = this.createTable(sizeHint);
     try {
       this.startWalk(record);
-      while (this.next()) this.insertMember(table, this.valueBytes, this.valueStart, this.valueLength);
+      while (this.next()) {
+        const { valueBytes, valueStart, valueLength } = this;
+        this.insertNew(table, this.hash.hash(valueBytes, valueStart, valueLength), valueBytes, valueStart, valueLength);
+      }
       this.record = this.keyspace.turnIntoStructure(database, record, ENCODING_HASHTABLE, table);
     } catch (error) {
       this.freeTable(table);
@@ -582,6 +585,12 @@ export class Sets extends TableStructure implements ValueView {
   insertMember(table: number, member: Uint8Array, start: number, length: number): boolean {
     const hash = this.hash.hash(member, start, length);
     if (this.tables.find(table, hash, member, start, length) !== 0) return false;
+    this.insertNew(table, hash, member, start, length);
+    return true;
+  }
+
+  /** As `insertMember`, for a member that is known not to be there. */
+  private insertNew(table: number, hash: number, member: Uint8Array, start: number, length: number): void {
     const made = this.makeEntry(member, start, length);
     try {
       this.tables.insert(table, hash, made);
@@ -589,7 +598,6 @@ export class Sets extends TableStructure implements ValueView {
       this.freeEntry(made);
       throw error;
     }
-    return true;
   }
 
   /** Tells all members of a table. */
