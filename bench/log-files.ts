@@ -22,7 +22,8 @@ import { pause, type Server, type Side } from "./servers.ts";
 
 const REPLAY_COMMANDS = { quick: 1_000_000, normal: 5_000_000, full: 5_000_000 };
 const HISTORY_COMMANDS = { quick: 1_000_000, normal: 10_000_000, full: 10_000_000 };
-const ROUND_COUNT_MAX = { quick: 2, normal: 3, full: 3 };
+const REPLAY_ROUNDS_MAX = { quick: 2, normal: 3, full: 3 };
+const HISTORY_ROUNDS_MAX = { quick: 1, normal: 3, full: 3 };
 /** How often each key is written. */
 const WRITES_PER_KEY = 10;
 const KINDS = 6;
@@ -67,7 +68,7 @@ export async function measureLogFiles(plan: Plan): Promise<Row[]> {
 async function measureReplay(plan: Plan): Promise<Row[]> {
   const file = await writeLog(plan, "redis", REPLAY_COMMANDS[plan.mode], []);
   const rates = bySide<number[]>(() => []);
-  for (let round = 0; round < roundCount(plan); round++) {
+  for (let round = 0; round < Math.min(plan.rounds, REPLAY_ROUNDS_MAX[plan.mode]); round++) {
     for (const side of sidesOf(round)) {
       plan.progress(`log, loading ${file.commandCount / 1e6} M commands: ${side}`);
       rates[side].push(file.commandCount / (await load(plan, side, file, [])).seconds);
@@ -85,7 +86,7 @@ async function measureGoingBack(plan: Plan): Promise<Row[]> {
   const restoreSeconds: number[] = [];
   const shares: number[] = [];
   const historySeconds: number[] = [];
-  for (let round = 0; round < roundCount(plan); round++) {
+  for (let round = 0; round < Math.min(plan.rounds, HISTORY_ROUNDS_MAX[plan.mode]); round++) {
     plan.progress(`log, loading, restoring and searching ${millions} with their times`);
     const loaded = await load(plan, "subject", file, HISTORY);
     rates.push(commandCount / loaded.seconds);
@@ -112,10 +113,6 @@ async function measureGoingBack(plan: Plan): Promise<Row[]> {
 
 function alone(subject: readonly number[]): Samples {
   return { subject, redis: [] };
-}
-
-function roundCount(plan: Plan): number {
-  return Math.min(plan.rounds, ROUND_COUNT_MAX[plan.mode]);
 }
 
 /** A data directory with a small base and an increment of `commandCount` commands, written by `side`. */

@@ -22,9 +22,10 @@ import { buildSlowSync, slowSyncEnvironment } from "./slow-sync.ts";
 import { measurePace, type Target, type Targets } from "./throughput.ts";
 
 const KEY_COUNT = 100_000;
-const SYNC_MS = [2, 8];
-/** Some tenths of a second at 8 ms for each fsync. */
-const SLOW_WARM_UP_REQUESTS = 1000;
+const SYNC_MS = { quick: [2], normal: [2, 8], full: [2, 8] };
+const ROUND_COUNT_MAX = { quick: 2, normal: 4, full: 6 };
+/** Enough for compiled code, and a second where an fsync takes 8 ms. */
+const SLOW_WARM_UP_REQUESTS = 3000;
 const MEMORY_DIRECTORY = "/dev/shm";
 
 /** `appendonly yes` with this policy; the file is never rewritten by itself. */
@@ -78,7 +79,8 @@ const SETTINGS: readonly Setting[] = [
   { name: "always", label: "always", directives: both(appendOnly("always")), cases: [["SET", 1]] },
 ];
 
-export async function measureLogPace(plan: Plan): Promise<Row[]> {
+export async function measureLogPace(fullPlan: Plan): Promise<Row[]> {
+  const plan = { ...fullPlan, rounds: Math.min(fullPlan.rounds, ROUND_COUNT_MAX[fullPlan.mode]) };
   const rows: Row[] = [];
   for (const setting of SETTINGS) {
     const targets = await openBoth(plan, (side) => ({ directives: withoutUnknown(plan, side, setting) }));
@@ -113,7 +115,7 @@ async function measureSlowDevices(plan: Plan): Promise<Row[]> {
   const rows: Row[] = [];
   const family = familyOf("SET");
   const parent = existsSync(MEMORY_DIRECTORY) ? MEMORY_DIRECTORY : undefined;
-  for (const syncMs of SYNC_MS) {
+  for (const syncMs of SYNC_MS[plan.mode]) {
     plan.progress(`log, always: SET, P=1, fsync of ${syncMs} ms`);
     const targets = await openBoth(plan, (side) => ({
       directory: plan.factory.makeDirectory(side, parent),
