@@ -17,7 +17,7 @@
  */
 
 import { assert } from "../../core/assert.ts";
-import { writeInt64Digits } from "../../core/numbers.ts";
+import { integerDigitCount, writeInt64Digits } from "../../core/numbers.ts";
 import type { Request } from "../../protocol/request.ts";
 
 const BLOCK_BYTES = 1 << 20;
@@ -128,9 +128,11 @@ export class CommandLog {
     this.close(at);
   }
 
-  /** An argument that is a whole number. */
+  /** An argument that is a whole number, within 2^53. */
   integer(value: number): void {
-    this.word(String(value));
+    this.reserve(2 * FRAME_BYTES);
+    const at = this.frame(integerDigitCount(value));
+    this.close(writeInt64Digits(this.unit, at, value));
   }
 
   /** An argument of the request in execution. */
