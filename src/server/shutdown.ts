@@ -32,6 +32,14 @@ export class Shutdown {
   prepare(request: ShutdownRequest): boolean {
     const { log, snapshots, session, appendOnly } = this.server;
     log.write("notice", "User requested shutdown...");
+    if (appendOnly.isRewriting() && appendOnly.settings.isEnabled && appendOnly.file.state !== "on") {
+      // Without the base that is being written, the next start finds what was there before, or nothing.
+      if (!request.isForced) {
+        log.write("warning", "Writing initial AOF, can't exit.");
+        return false;
+      }
+      log.write("warning", "Writing initial AOF. Exit anyway.");
+    }
     if (appendOnly.isRewriting()) {
       log.write("warning", "There is a child rewriting the AOF. Killing it!");
       appendOnly.abortRewrite();

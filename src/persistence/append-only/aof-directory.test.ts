@@ -53,7 +53,8 @@ describe("the folder of the append-only file", () => {
     const kept = directory.nextIncrement();
     directory.manifest = { base, increments: [], history: [] };
     directory.history = [{ ...kept, type: "h" }];
-    assert.deepEqual(directory.takeUnnamed(), [lost]);
+    const temporary = directory.temporaryPath("rdb");
+    assert.deepEqual(directory.takeUnnamed(), [directory.pathOf(lost), temporary]);
     assert.deepEqual(directory.takeUnnamed(), []);
   });
 

@@ -44,6 +44,7 @@ export class AofDirectory {
   history: readonly AofFile[];
   /** Files that got a name here and may not be in the manifest (I4). */
   private given: AofFile[];
+  private temporaryPaths: string[];
   private temporaryCount: number;
   private readonly disk: Disk;
 
@@ -53,6 +54,7 @@ export class AofDirectory {
     this.manifest = { base: undefined, increments: [], history: [] };
     this.history = [];
     this.given = [];
+    this.temporaryPaths = [];
     this.temporaryCount = 0;
   }
 
@@ -152,17 +154,21 @@ export class AofDirectory {
     return highest;
   }
 
-  /** Files that were begun here and that no list names: what a rewrite that failed left behind. */
-  takeUnnamed(): AofFile[] {
+  /** Paths that were given here and that no list names: what a rewrite that failed left behind. */
+  takeUnnamed(): string[] {
     const named = new Set([...this.liveFiles(), ...this.manifest.history, ...this.history].map(({ name }) => name));
-    const unnamed = this.given.filter(({ name }) => !named.has(name));
+    const unnamed = this.given.filter(({ name }) => !named.has(name)).map((file) => this.pathOf(file));
+    const paths = [...unnamed, ...this.temporaryPaths];
     this.given = [];
-    return unnamed;
+    this.temporaryPaths = [];
+    return paths;
   }
 
   /** Path of a file on its way to another name; never the same twice. */
   temporaryPath(ending: string): string {
-    return `${this.path}/${this.temporaryStart}${++this.temporaryCount}.${ending}`;
+    const path = `${this.path}/${this.temporaryStart}${++this.temporaryCount}.${ending}`;
+    this.temporaryPaths.push(path);
+    return path;
   }
 
   /** What names of unfinished files begin with. */

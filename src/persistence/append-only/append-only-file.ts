@@ -160,6 +160,7 @@ export class AppendOnlyFile {
     if (previous === undefined) this.state = "starting";
     else if (isOfUse) this.queue.retire(previous.file, offset);
     else this.queue.drop(previous.file);
+    if (!isOfUse) this.syncedOffset = offset; // what was before it will be in the base
     if (this.fault?.kind === "write") this.recover();
     return offset;
   }

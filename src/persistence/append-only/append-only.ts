@@ -94,6 +94,8 @@ export class AppendOnly {
   private collectedMs: number;
   /** Lists of steps that are being done in the background. */
   private choresUnderWay: number;
+  /** A rewrite was promised and begins when they are done. */
+  private startsSoon: boolean;
 
   constructor(services: AofServices, names: AofNames, settings: AofSettings) {
     this.services = services;
@@ -113,10 +115,11 @@ export class AppendOnly {
     this.failedMs = Number.NEGATIVE_INFINITY;
     this.collectedMs = 0;
     this.choresUnderWay = 0;
+    this.startsSoon = false;
   }
 
   isRewriting(): boolean {
-    return this.rewrite !== undefined;
+    return this.rewrite !== undefined || this.startsSoon;
   }
 
   /** Seconds since the rewrite began, -1 when none is under way. */
@@ -275,9 +278,13 @@ export class AppendOnly {
   requestRewrite(): "started" | "scheduled" | "running" | "failed" {
     if (this.isRewriting()) return "running";
     this.failuresInARow = 0;
-    if (!this.mayStart()) {
+    if (this.services.isSaving()) {
       this.isScheduled = true;
       return "scheduled";
+    }
+    if (this.choresUnderWay > 0) {
+      this.startsSoon = true;
+      return "started";
     }
     return this.start() ? "started" : "failed";
   }
@@ -329,6 +336,9 @@ export class AppendOnly {
     runChores(this.services.background, chores, (error) => {
       this.choresUnderWay--;
       done(error);
+      if (!this.startsSoon || this.choresUnderWay > 0) return;
+      this.startsSoon = false;
+      this.start();
     });
   }
 
@@ -337,7 +347,7 @@ export class AppendOnly {
     if (path === undefined) return this.services.commandLog.tailOffset;
     const offset = file.rotate(path);
     // What the increments before it hold by now.
-    this.earlierBytes = isFresh ? 0 : directory.liveBytes();
+    this.earlierBytes = isFresh ? 0 : this.bytesOf(directory.liveFiles());
     return offset;
   }
 
@@ -359,8 +369,8 @@ export class AppendOnly {
     this.lastRewriteStatus = "ok";
     this.failuresInARow = 0;
     this.rewrites++;
-    this.rewrittenBytes = this.baseBytes();
-    this.earlierBytes = this.rewrittenBytes;
+    const { base } = directory.manifest;
+    this.earlierBytes = base === undefined ? 0 : this.bytesOf([base]);
     this.rewrittenBytes = this.currentBytes();
     if (rewrite?.hasIncrement === true) this.needsFreshBase = !file.trust();
     log("notice", "Background AOF rewrite finished successfully");
@@ -368,13 +378,21 @@ export class AppendOnly {
     if (directory.history.length > 0) this.collect();
   }
 
-  private baseBytes(): number {
-    const { base } = this.directory.manifest;
-    return base === undefined ? 0 : (this.services.disk.status(this.directory.pathOf(base))?.bytes ?? 0);
+  /** For INFO and for automatic rewrites: what cannot be looked up counts as nothing. */
+  private bytesOf(files: readonly AofFile[]): number {
+    let bytes = 0;
+    try {
+      for (const file of files) bytes += this.services.disk.status(this.directory.pathOf(file))?.bytes ?? 0;
+    } catch (error) {
+      if (!(error instanceof DiskFault)) throw error;
+      this.services.log("warning", `The size of the append-only file is not known: ${error.message}`);
+    }
+    return bytes;
   }
 
   abortRewrite(): void {
     const { rewrite, services } = this;
+    this.startsSoon = false;
     if (rewrite === undefined) return;
     rewrite.abort();
     this.rewrite = undefined;
@@ -430,13 +448,10 @@ export class AppendOnly {
   private removeSuperseded(): void {
     const { directory, settings } = this;
     const { manifest } = directory;
-    const unnamed = directory.takeUnnamed();
     const superseded = settings.removesNothing ? [] : manifest.history;
-    if (superseded.length === 0 && unnamed.length === 0) return;
-    const chores: Chore[] = [...unnamed, ...superseded].map((file) => ({
-      step: "remove",
-      path: directory.pathOf(file),
-    }));
+    const paths = [...directory.takeUnnamed(), ...superseded.map((file) => directory.pathOf(file))];
+    if (paths.length === 0) return;
+    const chores: Chore[] = paths.map((path) => ({ step: "remove", path }));
     if (superseded.length > 0) chores.push(...directory.manifestChores({ ...manifest, history: [] }));
     this.removeLater(chores, () => {
       if (superseded.length > 0) directory.manifest = { ...directory.manifest, history: [] };
