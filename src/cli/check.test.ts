@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import type { ChildServer } from "../../test/support/child-server.ts";
 import { everkeyProgram, startEverkey } from "../../test/support/everkey.ts";
 import { redisCli, runTool, startRedis } from "../../test/support/redis.ts";
+import { repositoryRoot } from "../../test/support/repository.ts";
 import { createFolder, removeFolder, temporaryFolder } from "../../test/support/temp.ts";
 import { waitUntil } from "../../test/support/wait.ts";
 
@@ -206,7 +207,7 @@ function snapshotOf(folder: string): Record<string, string> {
 test("an append-only file of a Redis before 7, with an RDB in front, is checked and cut", async (t) => {
   const dir = temporaryFolder(t, "check");
   const path = join(dir, "appendonly.aof");
-  const rdb = readFileSync(new URL("../../test/golden/compact.rdb", import.meta.url));
+  const rdb = readFileSync(join(repositoryRoot(), "test", "golden", "compact.rdb"));
   const whole = Buffer.concat([rdb, Buffer.from("*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n")]);
   writeFileSync(path, Buffer.concat([whole, Buffer.from("*2\r\n$3\r\nDEL\r\n$1\r\n\x1b")]));
   const { code, stdout } = await everkey("check", path, "--fix");

@@ -146,6 +146,7 @@ test("a data directory tells the part of each file", () => {
   const disk = diskWith({
     "/data/dump.rdb": golden("lru"),
     "/data/temp-5-1.rdb": "REDIS",
+    "/data/dump.rdb.not-loaded-1": golden("lru"),
     "/data/notes.txt": "not ours",
     [`${FOLDER}/appendonly.aof.3.base.rdb`]: golden("lfu"),
     [`${FOLDER}/appendonly.aof.3.incr.aof`]: command("SET", "a", "1"),
@@ -169,6 +170,7 @@ test("a data directory tells the part of each file", () => {
   assert.match(place.notes.join("\n"), /temp-5-1\.rdb is a snapshot that was never finished/);
   assert.match(place.notes.join("\n"), /Named by no manifest.*appendonly\.aof\.1\.incr\.aof/);
   assert.match(place.notes.join("\n"), /With `appendonly yes`/);
+  assert.match(place.notes.join("\n"), /dump\.rdb\.not-loaded-1 is a snapshot that a server did not load/);
   assert.equal(disk.openFiles, 0);
 });
 

@@ -65,6 +65,8 @@ const MANIFEST = ".manifest";
 const HISTORY = ".history";
 const PART = /\.\d+\.(base|incr)\.(rdb|aof)$/;
 const TEMPORARY = /^temp-/;
+/** A snapshot beside an append-only file that was loaded instead. */
+const NOT_LOADED = /\.not-loaded-/;
 /** What `check --fix` has put aside. */
 const ASIDE = /\.broken-/;
 
@@ -109,6 +111,8 @@ function dataDirectory(disk: Disk, path: string, names: readonly string[], findi
       if (name.endsWith(".rdb")) {
         findings.notes.push(`${name} is a snapshot that was never finished; a start removes it when it is old.`);
       }
+    } else if (NOT_LOADED.test(name)) {
+      findings.notes.push(`${name} is a snapshot that a server did not load, because the append-only file was on.`);
     } else if (ASIDE.test(name)) {
       findings.notes.push(`${name} is what an earlier \`check --fix\` put aside.`);
     } else if (name.endsWith(".rdb")) {
