@@ -161,6 +161,17 @@ describe("a plan", () => {
     assert.equal(late.notes.length, 1);
   });
 
+  test("is at the time of the last command that it has, not of a SELECT for the next one", () => {
+    const maker = new HistoryMaker();
+    maker.send("SET", "a", 1);
+    maker.send("SELECT", 1);
+    maker.advance(500);
+    maker.send("SET", "b", 1);
+    const found = plan(maker, { kind: "before", match: matchCommand("SET b")!, nth: 1 });
+    assert.equal(found.reached.timeMs, timeOf(maker, "SET a 1"));
+    assert.ok(found.reached.offset > maker.checkpoints[0]!.offset);
+  });
+
   test("refuses what is looked for and not there", () => {
     const maker = fiveKeys();
     assertFault(() => plan(maker, { kind: "before", match: matchCommand("FLUSHALL")!, nth: 1 }), /holds no FLUSHALL/);

@@ -353,11 +353,14 @@ class Scan {
       this.isPassed = true;
       return;
     }
+    const { timeMs } = this.reached;
+    this.reached = walk.position();
+    // A SELECT alone says the time of what it prepares.
+    if (this.openCommands === 0) this.reached = { ...this.reached, timeMs };
     this.commandCount += this.openCommands;
     this.segmentCommands += this.openCommands;
     this.openCommands = 0;
     this.endBytes = reader.end;
-    this.reached = walk.position();
   }
 
   private meetWanted({ logOffset, request }: LogWalk["reader"]): void {
