@@ -8,8 +8,8 @@ function parse(...words: string[]) {
   return parseServerArguments(words, FACTS);
 }
 
-function start(file: string | undefined, readsStandardInput: boolean, directives: string[]) {
-  return { action: "start", file, readsStandardInput, directives };
+function start(file: string | undefined, readsStandardInput: boolean, directives: string[], asOf?: string) {
+  return { action: "start", file, readsStandardInput, asOf, directives };
 }
 
 test("no words start a server with Redis's defaults", () => {
@@ -27,6 +27,13 @@ test("a single dash at the beginning or at the end asks for standard input", () 
   assert.deepEqual(parse("a.conf", "-"), start("a.conf", true, []));
   assert.deepEqual(parse("a.conf", "--hz", "5", "-"), start("a.conf", true, ["--hz", "5"]));
   assert.deepEqual(parse("-", "--hz", "5"), start(undefined, true, ["--hz", "5"]));
+});
+
+test("--as-of and its moment may stand anywhere, and are no directive", () => {
+  const moment = "2026-11-20 10:15:03.250";
+  const directives = ["--port", "7000"];
+  assert.deepEqual(parse("--as-of", moment, "--port", "7000"), start(undefined, false, directives, moment));
+  assert.deepEqual(parse("a.conf", "--port", "7000", "--as-of", moment), start("a.conf", false, directives, moment));
 });
 
 test("--version and -v print one line in the shape of redis-server's", () => {
@@ -53,6 +60,8 @@ test("what is not offered is refused with exit code 2 and a way out", () => {
     ["a.conf", "port"],
     ["-x"],
     [""],
+    ["--as-of"],
+    ["--as-of", "--port", "7000"],
   ]) {
     const result = parse(...words);
     assert(result.action === "print", words.join(" "));
