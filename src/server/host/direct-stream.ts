@@ -113,7 +113,13 @@ export class DirectStream {
 
   /** True when the kernel has taken all; false when the memory is in use until `pendingBytes` is 0. hot path */
   write(bytes: Uint8Array, start: number, end: number): boolean {
-    const view = this.views.of(bytes, start, end);
+    return this.writeView(this.views.of(bytes, start, end), end - start);
+  }
+
+  /** As `write`, for a view of `length` bytes. hot path */
+  writeView(view: Uint8Array, length: number): boolean {
+    // Closed since this was written: nobody reads it any more.
+    if (this.socket.destroyed) return true;
     const request = this.request;
     const error = this.handle.writeBuffer(request, view);
     const state = this.binding.streamBaseState;
@@ -123,7 +129,7 @@ export class DirectStream {
       return true;
     }
     if (state[this.binding.kLastWriteWasAsync] === 0) return true;
-    this.wait(request, view, end - start);
+    this.wait(request, view, length);
     return false;
   }
 

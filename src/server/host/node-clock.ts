@@ -6,6 +6,13 @@ import type { Clock, Timer } from "../../core/host.ts";
 const DELAY_MAX_MS = 0x7fffffff;
 
 export class NodeClock implements Clock {
+  private readonly aroundTask: () => void;
+
+  /** `aroundTask` is called before and after each task of `soon`. */
+  constructor(aroundTask: () => void) {
+    this.aroundTask = aroundTask;
+  }
+
   nowMs(): number {
     return Date.now();
   }
@@ -27,6 +34,12 @@ export class NodeClock implements Clock {
   }
 
   soon(task: () => void): void {
-    setImmediate(task);
+    setImmediate(this.run, task);
   }
+
+  private readonly run = (task: () => void): void => {
+    this.aroundTask();
+    task();
+    this.aroundTask();
+  };
 }

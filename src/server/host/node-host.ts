@@ -9,13 +9,15 @@ import { NodeClock } from "./node-clock.ts";
 import { NodeDisk } from "./node-disk.ts";
 import { NodeNet } from "./node-net.ts";
 import { NodeRandom } from "./node-random.ts";
+import { WriteBatch } from "./write-batch.ts";
 
 export function nodeHost(): Host {
+  const batch = new WriteBatch();
   return {
-    clock: new NodeClock(),
+    clock: new NodeClock(() => batch.flush()),
     random: new NodeRandom(),
     disk: new NodeDisk(),
-    net: new NodeNet(),
+    net: new NodeNet(batch),
     background: new NodeBackground(),
     processId: process.pid,
     system: {

@@ -6,7 +6,8 @@
  *
  *  I1  The read buffer is shared (see direct-stream.ts), and handlers do not keep what they are given. On Windows reads
  *      are started ahead of time, so there each socket has a buffer of its own.
- *  I2  `write` returns true only when the kernel has taken every byte.
+ *  I2  `write` returns true only when the kernel has taken every byte, or when a copy of them will be with it at the end of
+ *      this turn of the event loop (write-batch.ts).
  */
 
 import { chmodSync, unlinkSync } from "node:fs";
@@ -25,6 +26,7 @@ import { DirectStream, LastView } from "./direct-stream.ts";
 import { endpoint } from "./endpoint.ts";
 import { NodeTlsContext, TlsAcceptor } from "./node-tls.ts";
 import { TlsStream } from "./tls-stream.ts";
+import type { WriteBatch } from "./write-batch.ts";
 
 const READ_BUFFER_BYTES = 64 * 1024;
 
@@ -35,9 +37,11 @@ type SocketKind = "tcp" | "unix" | "tls";
 export class NodeNet implements Net {
   private readonly readBuffer: Uint8Array;
   private readonly views: LastView;
+  private readonly batch: WriteBatch;
 
-  constructor() {
+  constructor(batch: WriteBatch) {
     this.views = new LastView();
+    this.batch = batch;
     this.readBuffer = new Uint8Array(READ_BUFFER_BYTES);
   }
 
@@ -85,7 +89,7 @@ export class NodeNet implements Net {
   private adopt(socket: Socket, accept: Accept, kind: SocketKind): void {
     const direct = DirectStream.of(socket, this.views);
     const stream = direct !== undefined && kind === "tls" ? new TlsStream(direct) : direct;
-    const connection = new NodeConnection(socket, stream, descriptorOf(socket), kind === "unix");
+    const connection = new NodeConnection(socket, stream, this.batch, descriptorOf(socket), kind === "unix");
     const handler = accept(connection);
     if (stream === undefined) {
       socket.on("data", (bytes: Buffer) => handler.onData(bytes, bytes.length));
@@ -158,11 +162,22 @@ class NodeConnection implements Connection {
   readonly isLocal: boolean;
   private readonly socket: Socket;
   private readonly direct: SocketStream | undefined;
+  /** The same, when what is written to it may wait for others. */
+  private readonly batched: DirectStream | undefined;
+  private readonly batch: WriteBatch;
   private endsWhenSent: boolean;
 
-  constructor(socket: Socket, direct: SocketStream | undefined, descriptor: number, isUnixSocket: boolean) {
+  constructor(
+    socket: Socket,
+    direct: SocketStream | undefined,
+    batch: WriteBatch,
+    descriptor: number,
+    isUnixSocket: boolean,
+  ) {
     this.socket = socket;
     this.direct = direct;
+    this.batched = direct instanceof DirectStream ? direct : undefined;
+    this.batch = batch;
     this.descriptor = descriptor;
     this.isUnixSocket = isUnixSocket;
     this.isLocal = isUnixSocket || /^(127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? "");
@@ -187,6 +202,7 @@ class NodeConnection implements Connection {
   write(bytes: Uint8Array, start: number, end: number): boolean {
     const socket = this.socket;
     if (socket.destroyed || this.endsWhenSent) return true;
+    if (this.batched !== undefined) return this.batch.write(this.batched, bytes, start, end);
     if (this.direct !== undefined) return this.direct.write(bytes, start, end);
     socket.write(bytes.subarray(start, end));
     // Node tries to write at once; nothing is left in its queue when the kernel took everything.
@@ -195,11 +211,13 @@ class NodeConnection implements Connection {
 
   end(): void {
     this.endsWhenSent = true;
+    this.batch.flush();
     // destroySoon closes when the last byte has left, whether or not the peer closes its side.
     if (this.direct === undefined || this.direct.pendingBytes === 0) this.socket.destroySoon();
   }
 
   destroy(): void {
+    this.batch.flush();
     this.socket.destroy();
   }
 
