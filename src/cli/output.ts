@@ -280,7 +280,7 @@ export class Progress {
     } else if (elapsedMs >= this.nextLineMs) {
       this.nextLineMs = elapsedMs + LINE_INTERVAL_MS;
       const percent = total > 0 ? `${Math.floor((Math.min(done, total) / total) * 100)}%, ` : "";
-      this.stream.write(`${this.options.label}: ${percent}${this.amount(done)}\n`);
+      this.stream.write(`${printableText(this.options.label)}: ${percent}${this.amount(done)}\n`);
     }
   }
 
@@ -292,12 +292,14 @@ export class Progress {
 
   private startBar(): SingleBar {
     const bar = new SingleBar({
-      format: `${this.options.label.replaceAll(/[{}]/g, "")} {bar} {percentage}% {amount} {eta_formatted}`,
+      format: `${printableText(this.options.label).replaceAll(/[{}]/g, "")} {bar} {percentage}% {amount} {eta_formatted}`,
       barCompleteChar: "█",
       barIncompleteChar: "░",
       barsize: 30,
       clearOnComplete: true,
       hideCursor: null,
+      // Without it an interruption would leave a terminal that does not wrap; what is too long is cut anyway.
+      linewrap: true,
       stream: this.stream,
     });
     bar.start(this.total, 0, { amount: this.amount(0) });
