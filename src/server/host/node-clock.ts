@@ -8,8 +8,8 @@ const DELAY_MAX_MS = 0x7fffffff;
 export class NodeClock implements Clock {
   private readonly aroundTask: () => void;
 
-  /** `aroundTask` is called before and after each task of `soon`. */
-  constructor(aroundTask: () => void) {
+  /** `aroundTask` is called before and after each task of `soon`: replies that wait for the end of a turn leave first. */
+  constructor(aroundTask: () => void = () => undefined) {
     this.aroundTask = aroundTask;
   }
 
