@@ -40,10 +40,22 @@ export const MEMORY_DIRECTIVES: readonly Directive[] = [
   integer("active-expire-effort", 1, 1, 10, "How much time the search for expired keys may take, 1 to 10."),
   integer("lfu-log-factor", 10, 0, INT_MAX, "How many hits raise a key's frequency counter."),
   integer("lfu-decay-time", 1, 0, INT_MAX, "Minutes after which that counter falls by one."),
-  boolean("lazyfree-lazy-eviction", "no", "The log says UNLINK of evicted keys, not DEL; freeing never holds the server."),
-  boolean("lazyfree-lazy-expire", "no", "The log says UNLINK of expired keys, not DEL; freeing never holds the server."),
+  boolean(
+    "lazyfree-lazy-eviction",
+    "no",
+    "The log says UNLINK of evicted keys, not DEL; freeing never holds the server.",
+  ),
+  boolean(
+    "lazyfree-lazy-expire",
+    "no",
+    "The log says UNLINK of expired keys, not DEL; freeing never holds the server.",
+  ),
   boolean("lazyfree-lazy-server-del", "no", "Overwritten values are freed in slices.", { effect: ALWAYS_LAZY }),
-  boolean("lazyfree-lazy-user-del", "no", "The log says UNLINK of what GETDEL deletes; freeing never holds the server."),
+  boolean(
+    "lazyfree-lazy-user-del",
+    "no",
+    "The log says UNLINK of what GETDEL deletes; freeing never holds the server.",
+  ),
   boolean("lazyfree-lazy-user-flush", "no", "FLUSHALL and FLUSHDB mean ASYNC when neither word is given.", {
     effect: ALWAYS_LAZY,
   }),
