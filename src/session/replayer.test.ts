@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { freshSeed, SeededRandom } from "../../test/support/seed.ts";
 import { dataCommands } from "../commands/all.ts";
 import { commandBytes, MemoryFile } from "../history/formats/aof-file.test.support.ts";
 import { AofReader } from "../history/formats/aof-reader.ts";
@@ -125,6 +126,52 @@ test("nobody waits: a blocking command finds nothing and is over", () => {
   world.replay(commandBytes("BLPOP", "l", "0"), commandBytes("RPUSH", "l", "x"));
   assert.equal(world.connect().ask("LLEN", "l"), ":1\r\n");
 });
+
+test("looking ahead changes nothing, whatever the buffer holds", () => {
+  const seed = freshSeed();
+  const random = new SeededRandom(seed);
+  for (let round = 0; round < 8; round++) {
+    const commands = Array.from({ length: 400 }, () => randomWords(random));
+    const expected = new ReplayWorld();
+    const client = expected.connect();
+    for (const words of commands) client.ask(...words);
+    const replayed = new ReplayWorld();
+    const bytes = Buffer.concat(
+      commands.map((words) =>
+        Buffer.concat([random.chance(0.1) ? Buffer.from("#EK:5\r\n") : Buffer.alloc(0), commandBytes(...words)]),
+      ),
+    );
+    const reader = new AofReader(new MemoryFile(bytes), { chunkBytes: random.between(16, 4096) });
+    while (!replayed.replayer.replay(reader, false, () => true));
+    assert.equal(replayed.replayer.commandCount, commands.length);
+    const peers = [expected.connect(), replayed.connect()] as const;
+    for (let key = 0; key < 60; key++) {
+      for (const question of [
+        ["GET", `s${key}`],
+        ["LRANGE", `l${key}`, 0, -1],
+        ["HGETALL", `h${key}`],
+      ] as const) {
+        const [left, right] = peers.map((peer) => peer.ask(...question));
+        assert.equal(right, left, `seed ${seed}, round ${round}, ${question.join(" ")}`);
+      }
+    }
+  }
+});
+
+/** A write to one of 60 keys of a type; now and then one with many or with long arguments. */
+function randomWords(random: SeededRandom): string[] {
+  const key = random.below(60);
+  const value = "v".repeat(random.chance(0.1) ? random.between(100, 3000) : random.below(20));
+  const words = [
+    ["SET", `s${key}`, value],
+    ["APPEND", `s${key}`, value],
+    ["RPUSH", `l${key}`, value, `${random.below(1000)}`],
+    ["HSET", `h${key}`, `f${random.below(8)}`, value],
+    ["DEL", `s${key}`, `l${random.below(60)}`, `h${random.below(60)}`],
+    ["RPUSH", `l${key}`, ...Array.from({ length: random.between(10, 30) }, (_, index) => String(index))],
+  ];
+  return random.pick(words);
+}
 
 test("clients are served between two slices, and their unfinished requests are not disturbed", () => {
   const world = new ReplayWorld();
