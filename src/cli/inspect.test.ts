@@ -1,7 +1,7 @@
 /** `everkey inspect` as a person runs it, on files of the real server: tables, JSON, CSV, exit codes. */
 
 import assert from "node:assert/strict";
-import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { everkeyProgram, startEverkey } from "../../test/support/everkey.ts";
@@ -180,8 +180,9 @@ describe("everkey inspect on files of the real server", () => {
 
   test("a damaged file is told with exit code 1, with what could be read of it", async () => {
     const cut = join(dir, "cut.rdb");
-    writeFileSync(cut, readFileSync(join(dir, "dump.rdb")));
-    truncateSync(cut, 300);
+    const bytes = readFileSync(join(dir, "dump.rdb"));
+    // Within what comes last: which key that is, the real server's chance decides.
+    writeFileSync(cut, bytes.subarray(0, bytes.length - 12));
     const { code, isWhole, files, problems } = await inspected(cut);
     assert.deepEqual([code, isWhole, problems.length], [1, false, 1]);
     assert.ok(files[0]!.rdb!.keys >= 1);
