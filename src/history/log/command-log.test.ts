@@ -138,6 +138,19 @@ describe("the command log", () => {
     assert.equal(calls, 3);
   });
 
+  test("units of every length stand behind each other as they were recorded", () => {
+    const log = new CommandLog(ID);
+    const cursor = log.openCursor();
+    let all = resp("SELECT", "0");
+    for (let length = 0; length < 300; length++) {
+      const value = String.fromCharCode(33 + (length % 90)).repeat(length);
+      log.verbatim(requestOf(["SET", "k", value, ...Array<string>(length % 13).fill("")]), 0);
+      log.endUnit(1, "");
+      all += resp("SET", "k", value, ...Array<string>(length % 13).fill(""));
+    }
+    assert.equal(textFrom(log, cursor), all);
+  });
+
   test("every reader reads the same from where it stands, and memory is given back: random units and readers", () => {
     fc.assert(
       fc.property(
