@@ -20,7 +20,7 @@ import { freshSeed } from "./support/seed.ts";
 
 const TOOLS = ["redis-server", "redis-cli", "redis-benchmark", "redis-check-rdb"];
 const INSTALL = "apt-get update && apt-get install -y --no-install-recommends redis-server redis-tools";
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 900_000;
 const LONG_TEST_TIMEOUT_MS = 4 * 3_600_000;
 /** Most tests wait for servers now and then: a little more than one test per processor keeps both busy. */
 const EXTRA_TESTS = 1;
