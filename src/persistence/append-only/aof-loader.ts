@@ -20,12 +20,15 @@ import { AofFault } from "../../history/formats/aof-fault.ts";
 import type { AofFile, AofManifest } from "../../history/formats/aof-manifest.ts";
 import { AofReader, type AofReaderOptions, type AofState } from "../../history/formats/aof-reader.ts";
 import type { CommandLog } from "../../history/log/command-log.ts";
+import type { Request } from "../../protocol/request.ts";
 import type { Replayer } from "../../session/replayer.ts";
 import type { LoadProgress } from "../snapshots.ts";
 import type { AofDirectory } from "./aof-directory.ts";
 
 const SLICE_MS = 5;
 const MAGIC = "REDIS";
+/** Refused commands that are named one by one. */
+const REFUSED_LOGGED_MAX = 10;
 /** Enough for the first line of an increment. */
 const HEAD_BYTES = 4096;
 
@@ -56,6 +59,8 @@ export class AofLoader {
   private readonly directory: AofDirectory;
   private readonly services: AofLoaderServices;
   private readonly loadsTruncated: boolean;
+  /** Commands that answered with an error. */
+  private refusedCount: number;
   /** Where the log stands behind what was loaded; NaN when no file has said it. */
   private position: { replicationId: string; offset: number };
 
@@ -63,6 +68,7 @@ export class AofLoader {
     this.directory = directory;
     this.services = services;
     this.loadsTruncated = loadsTruncated;
+    this.refusedCount = 0;
     this.position = { replicationId: services.commandLog.replicationId, offset: Number.NaN };
   }
 
@@ -93,6 +99,9 @@ export class AofLoader {
       services.log("notice", `DB loaded from ${kind} file ${file.name}: ${this.seconds(fileMs)} seconds`);
     }
     services.onProgress(undefined);
+    if (this.refusedCount > 0) {
+      services.log("warning", `${this.refusedCount} commands of the append-only file were refused and have no effect.`);
+    }
     services.log("notice", `DB loaded from append only file: ${this.seconds(startMs)} seconds`);
     const { replicationId, offset } = this.position;
     services.commandLog.continueAt(replicationId, Number.isNaN(offset) ? 0 : offset);
@@ -203,6 +212,7 @@ export class AofLoader {
     const state: AofState = { logOffset: this.position.offset, timeMs: Number.NaN, source: undefined, database: 0 };
     const reader = AofReader.at(opened, start, state, options);
     replayer.reset();
+    replayer.onError = (text, request) => this.refused(path, text, request);
     try {
       for (;;) {
         const endMs = clock.monotonicMs() + SLICE_MS;
@@ -211,12 +221,25 @@ export class AofLoader {
         replayer.setTime(clock.nowMs());
       }
     } catch (error) {
-      if (!(error instanceof AofFault))
-        throw error instanceof DiskFault ? error : new AofLoadFault(path, (error as Error).message, error);
+      if (error instanceof DiskFault || error instanceof AofLoadFault) throw error;
+      if (!(error instanceof AofFault)) throw new AofLoadFault(path, (error as Error).message, error);
       this.cutOff(file, path, opened.size(), error, isLast);
     }
     this.position.offset = reader.wholeLogOffset;
     if (reader.replicationId !== undefined) this.position.replicationId = reader.replicationId;
+  }
+
+  /** A command of the file answered with an error. Redis passes over all of them; a lost SELECT would mix databases. */
+  private refused(path: string, text: string, request: Request): void {
+    const { log } = this.services;
+    if (request.is(0, "SELECT")) {
+      throw new AofLoadFault(
+        path,
+        `The file has data for database ${request.text(1)}, which this server does not have (${text}). Set the directive databases to more`,
+      );
+    }
+    if (++this.refusedCount > REFUSED_LOGGED_MAX) return;
+    log("warning", `A command of the append-only file was refused: ${request.text(0)}: ${text}`);
   }
 
   /** The end of a file is not whole (I1, I2). */

@@ -254,6 +254,14 @@ export class AppendOnly {
     if (this.file.state !== "off") this.file.abandon();
   }
 
+  /** Lets go of the files, which are to be loaded again: `openAtStart` takes them back. */
+  detach(): void {
+    this.abortRewrite();
+    this.isScheduled = false;
+    this.needsFreshBase = false;
+    this.file.abandon();
+  }
+
   /** `dir` was set. The files stay where they are while they are being written. */
   move(dataDirectory: string): void {
     const { file, services, directory } = this;

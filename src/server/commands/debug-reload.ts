@@ -60,6 +60,8 @@ export function reload(server: Server, context: CommandContext): void {
   } finally {
     keyspace.onNew = onNew;
   }
+  // Of a change like this the log knows nothing: a new base holds it.
+  if (context.log.isRecording) context.log.isIncomplete = true;
   server.log.write("warning", "DB reloaded by DEBUG RELOAD");
   reply.ok();
 }

@@ -19,6 +19,7 @@ import { parseMemory } from "../config/values.ts";
 import { digestOfAll } from "../digest.ts";
 import { hexadecimal, type Server } from "../server.ts";
 import { DEBUG_HELP } from "./debug-help.ts";
+import { loadLog } from "./debug-loadaof.ts";
 import { protocol } from "./debug-protocol.ts";
 import { reload } from "./debug-reload.ts";
 import {
@@ -36,7 +37,6 @@ import { writeHelp } from "./help.ts";
 const MUST_BE_POSITIVE = new ReplyError("ERR value is out of range, must be positive");
 const BAD_THRESHOLD = new ReplyError("ERR argument must be a memory value bigger than 1 and smaller than 4gb");
 const NO_CLUSTER = new ReplyError("ERR Debug option only available for cluster mode enabled setup!");
-const NO_LOG_FILE = new ReplyError("ERR DEBUG LOADAOF has nothing to load: there is no append-only file");
 const NO_LEAK = new ReplyError("ERR DEBUG LEAK is refused: a leak would stay until the process ends");
 const NO_RESTART = new ReplyError(
   "ERR DEBUG RESTART and CRASH-AND-RECOVER are refused: the process does not start itself again, use what started it",
@@ -72,7 +72,7 @@ const ACTIONS: Readonly<Record<string, DebugAction>> = {
   "HTSTATS-KEY": { count: [3, 4], run: hashTableOfKey },
   LEAK: { count: [3, 3], run: (_, { reply }) => reply.error(NO_LEAK) },
   LISTPACK: { count: [3, 3], run: listpack },
-  LOADAOF: { count: [2, 2], run: (_, { reply }) => reply.error(NO_LOG_FILE) },
+  LOADAOF: { count: [2, 2], run: loadLog },
   LOG: { count: [3, 3], run: log },
   OBJECT: { count: [3, 4], run: object },
   OOM: { count: [2, 2], run: exhaust },
