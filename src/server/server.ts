@@ -48,7 +48,7 @@ import { Shutdown } from "./shutdown.ts";
 import { SlowLog } from "./slow-log.ts";
 import { StartFailure } from "./start-failure.ts";
 import { Tls } from "./tls.ts";
-import { REDIS_VERSION } from "./version.ts";
+import { EVERKEY_VERSION, REDIS_VERSION } from "./version.ts";
 import { WallClock } from "./wall-clock.ts";
 import { wireConfiguration } from "./wiring.ts";
 
@@ -203,6 +203,7 @@ export class Server {
       describe: () => ({
         auxiliary: [
           ["redis-ver", REDIS_VERSION],
+          ["everkey-ver", EVERKEY_VERSION],
           ["redis-bits", "64"],
           ["ctime", String(Math.floor(host.clock.nowMs() / 1000))],
           ["used-mem", String(this.memory.usedBytes())],
