@@ -29,7 +29,7 @@ export function snapshotCommands(snapshots: Snapshots, appendOnly: () => AppendO
       group: "server",
       complexity: "O(N) where N is the total number of keys in all databases",
       summary: "Writes a snapshot of all databases to disk and waits for it.",
-      run: (context) => save(snapshots, context),
+      run: (context) => save(snapshots, appendOnly(), context),
     },
     BGSAVE: {
       arity: -1,
@@ -67,8 +67,9 @@ export function snapshotCommands(snapshots: Snapshots, appendOnly: () => AppendO
   };
 }
 
-function save(snapshots: Snapshots, { reply }: CommandContext): void {
-  if (snapshots.isRunning() || snapshots.isBlocked()) return reply.error(IN_PROGRESS);
+function save(snapshots: Snapshots, appendOnly: AppendOnly, { reply }: CommandContext): void {
+  if (snapshots.isRunning()) return reply.error(IN_PROGRESS);
+  appendOnly.makeWay();
   try {
     snapshots.save();
   } catch {

@@ -318,18 +318,20 @@ class Round {
     this.isOn = false;
     await client.call("CONFIG", "SET", "appendonly", "no");
     await new Promise((resolve) => setTimeout(resolve, this.random.below(10)));
-    const before = await this.rewrites(client);
+    const before = await this.finishedRewrites(client);
     const reply = await client.call("CONFIG", "SET", "appendonly", "yes");
     if (reply !== undefined) assert.equal(reply.toString(), "+OK\r\n", this.server.log());
-    while (!this.isOver && (await this.rewrites(client)) <= before);
+    while (!this.isOver && (await this.finishedRewrites(client)) <= before);
     // What was acknowledged from now on was on the device; what came before is in the base or behind it.
     if (this.isOver) return;
     this.isOn = true;
   }
 
-  private async rewrites(client: RawClient): Promise<number> {
+  /** Those that have ended well; none while one is under way. */
+  private async finishedRewrites(client: RawClient): Promise<number> {
     const text = (await client.call("INFO", "persistence"))?.toString();
     if (text === undefined) return Number.POSITIVE_INFINITY;
-    return Number(/aof_rewrites:(\d+)/.exec(text)![1]);
+    const isRunning = !text.includes("aof_rewrite_in_progress:0") || !text.includes("aof_last_bgrewrite_status:ok");
+    return isRunning ? -1 : Number(/aof_rewrites:(\d+)/.exec(text)![1]);
   }
 }

@@ -192,10 +192,19 @@ export class AofLoader {
   private async loadSnapshot(path: string): Promise<number> {
     const { services, position } = this;
     services.log("notice", "Reading RDB base file on AOF loading...");
-    return services.loadSnapshot(path, (name, value) => {
-      if (name === "repl-id" && /^[0-9a-f]{40}$/.test(value)) position.replicationId = value;
-      if (name === "repl-offset") position.offset = Number(value);
-    });
+    try {
+      return await services.loadSnapshot(path, (name, value) => {
+        if (name === "repl-id" && /^[0-9a-f]{40}$/.test(value)) position.replicationId = value;
+        if (name === "repl-offset") position.offset = Number(value);
+      });
+    } catch (error) {
+      if (error instanceof DiskFault) throw error;
+      throw new AofLoadFault(
+        path,
+        `The snapshot that the append-only file begins with cannot be loaded: ${(error as Error).message}. Nothing was changed; restore a backup in its place, or look at it with: everkey check ${path}`,
+        error,
+      );
+    }
   }
 
   private async replay(

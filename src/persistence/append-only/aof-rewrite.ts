@@ -84,8 +84,9 @@ export class AofRewrite {
     this.isGivenUp = false;
   }
 
-  get isFresh(): boolean {
-    return this.options.isFresh;
+  /** Its snapshot is being taken: no other can be. */
+  get isTaking(): boolean {
+    return this.snapshot !== undefined;
   }
 
   /** The log goes on into an increment of this rewrite's. */
@@ -180,6 +181,7 @@ export class AofRewrite {
 
   /** Step 4; step 3 has been done by the snapshot's job. */
   private nameFiles(end: SnapshotEnd): void {
+    this.snapshot = undefined;
     if ("error" in end) {
       this.fail(end.error);
       return;

@@ -122,6 +122,11 @@ export class AppendOnly {
     return this.rewrite !== undefined || this.startsSoon;
   }
 
+  /** The log is being written, or will be when its first base begins. */
+  isOn(): boolean {
+    return this.file.state !== "off" || (this.settings.isEnabled && this.needsFreshBase);
+  }
+
   /** Seconds since the rewrite began, -1 when none is under way. */
   rewriteSeconds(): number {
     const { rewrite, services } = this;
@@ -334,6 +339,7 @@ export class AppendOnly {
       },
     );
     this.isIncomplete = false;
+    this.rewrites++;
     this.rewrite = rewrite;
     rewrite.begin();
     return true;
@@ -376,7 +382,6 @@ export class AppendOnly {
     }
     this.lastRewriteStatus = "ok";
     this.failuresInARow = 0;
-    this.rewrites++;
     const { base } = directory.manifest;
     this.earlierBytes = base === undefined ? 0 : this.bytesOf([base]);
     this.rewrittenBytes = this.currentBytes();
@@ -405,6 +410,13 @@ export class AppendOnly {
     rewrite.abort();
     this.rewrite = undefined;
     services.log("notice", "Background AOF rewrite was cancelled");
+  }
+
+  /** Somebody takes a snapshot at once (SAVE): a rewrite that is taking one begins again afterwards. */
+  makeWay(): void {
+    if (this.rewrite?.isTaking !== true) return;
+    this.abortRewrite();
+    this.isScheduled = true;
   }
 
   /** Some ten times a second. */

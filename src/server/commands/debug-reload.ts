@@ -35,6 +35,7 @@ export function reload(server: Server, context: CommandContext): void {
     snapshots.abort();
     snapshots.isScheduled = true;
   }
+  server.appendOnly.makeWay();
   if (saves) {
     try {
       snapshots.save();

@@ -203,6 +203,7 @@ test("DEBUG VERIFY finds the server's own structures sound", async () => {
 });
 
 test("what Everkey does not do is refused with a reason", async () => {
+  // There is something to load only where the append-only file is on: see the differential tests of that.
   for (const words of ["LOADAOF", "LEAK x", "RESTART", "CRASH-AND-RECOVER 10"]) {
     const reply = (await pair.ours.call("DEBUG", ...words.split(" ")))?.toString() ?? "";
     assert.match(reply, /^-ERR DEBUG [A-Z]+ .*(refused|no append-only file)/, words);

@@ -28,7 +28,7 @@ export function persistenceFields(server: Server): InfoFields {
     ["rdb_last_cow_size", 0],
     ["rdb_last_load_keys_expired", snapshots.lastLoad?.expired ?? 0],
     ["rdb_last_load_keys_loaded", snapshots.lastLoad?.keys ?? 0],
-    ["aof_enabled", flag(file.state !== "off")],
+    ["aof_enabled", flag(appendOnly.isOn())],
     ["aof_rewrite_in_progress", flag(appendOnly.isRewriting())],
     ["aof_rewrite_scheduled", flag(appendOnly.isScheduled)],
     ["aof_last_rewrite_time_sec", wholeSeconds(appendOnly.lastRewriteSeconds)],
@@ -48,7 +48,7 @@ export function persistenceFields(server: Server): InfoFields {
 /** Only while there is an append-only file. */
 function appendOnlyFields({ appendOnly }: Server): InfoFields {
   const { file } = appendOnly;
-  if (file.state === "off") return [];
+  if (!appendOnly.isOn()) return [];
   return [
     ["aof_current_size", appendOnly.currentBytes()],
     ["aof_base_size", appendOnly.rewrittenBytes],
