@@ -24,6 +24,7 @@ import { measurePace, type Target, type Targets } from "./throughput.ts";
 const KEY_COUNT = 100_000;
 const SYNC_MS = { quick: [2], normal: [2, 8], full: [2, 8] };
 const ROUND_COUNT_MAX = { quick: 2, normal: 4, full: 6 };
+const QUICK_FAMILIES = new Set(["SET", "HSET"]);
 /** Pipeline depth and requests. */
 const WARM_UP = [
   [16, 100_000],
@@ -91,6 +92,7 @@ export async function measureLogPace(fullPlan: Plan): Promise<Row[]> {
     const targets = await openBoth(plan, (side) => ({ directives: withoutUnknown(plan, side, setting) }));
     await warmUp(targets);
     for (const [name, depth] of setting.cases) {
+      if (plan.mode === "quick" && !QUICK_FAMILIES.has(name)) continue;
       const family = familyOf(name);
       plan.progress(`log, ${setting.label}: ${name}, P=${depth}`);
       for (const side of SIDES) await refill(targets[side].client, family.dataset, KEY_COUNT);
