@@ -72,6 +72,8 @@ export class AppendOnly {
   readonly file: AppendOnlyFile;
   readonly settings: AofSettings;
   directory: AofDirectory;
+  /** Where the file lies when it is turned on the next time. */
+  private dataDirectory: string;
   /** A rewrite is to start as soon as it may. */
   isScheduled: boolean;
   rewrites: number;
@@ -101,6 +103,7 @@ export class AppendOnly {
     this.services = services;
     this.settings = settings;
     this.directory = new AofDirectory(services.disk, names);
+    this.dataDirectory = names.dataDirectory;
     this.file = new AppendOnlyFile(services.commandLog, services.gate, services, settings);
     this.isScheduled = false;
     this.rewrites = 0;
@@ -236,11 +239,10 @@ export class AppendOnly {
 
   /** appendonly yes while the server runs: a base is written first. Throws DiskFault, ManifestFault. */
   enable(): void {
-    const { services, directory } = this;
+    const { services } = this;
     // A base that BGREWRITEAOF is writing has no increment.
     this.abortRewrite();
-    directory.make();
-    directory.read();
+    this.openDirectory();
     this.settings.isEnabled = true;
     // What happened meanwhile was not recorded: it is another history from here on.
     services.commandLog.replicationId = services.newReplicationId();
@@ -270,15 +272,23 @@ export class AppendOnly {
   /** `dir` was set. The files stay where they are while they are being written. */
   move(dataDirectory: string): void {
     const { file, services, directory } = this;
-    if (dataDirectory === directory.names.dataDirectory) return;
-    if (file.state === "off" && !this.isRewriting()) {
-      this.directory = new AofDirectory(services.disk, { ...directory.names, dataDirectory });
-    } else {
-      services.log(
-        "warning",
-        `dir was changed to ${dataDirectory}, but the append-only file stays in ${directory.path} until it is turned off and on again. A server that starts with the new dir does not find it: turn it off and on now (CONFIG SET appendonly no, then yes).`,
-      );
+    this.dataDirectory = dataDirectory;
+    if (dataDirectory === directory.names.dataDirectory || file.state === "off") return;
+    services.log(
+      "warning",
+      `dir was changed to ${dataDirectory}, but the append-only file stays in ${directory.path} until it is turned off and on again. A server that starts with the new dir does not find it: turn it off and on now (CONFIG SET appendonly no, then yes).`,
+    );
+  }
+
+  /** Looks at what is there before something is written; nobody has since the file was turned off. Throws DiskFault. */
+  private openDirectory(): void {
+    const { dataDirectory, services } = this;
+    const { names } = this.directory;
+    if (dataDirectory !== names.dataDirectory) {
+      this.directory = new AofDirectory(services.disk, { ...names, dataDirectory });
     }
+    this.directory.make();
+    this.directory.read();
   }
 
   // ---- rewriting ----------------------------------------------------------------------------------------------------
@@ -304,14 +314,10 @@ export class AppendOnly {
 
   /** False when it could not begin; the log says why. */
   private start(): boolean {
-    const { services, settings, directory, file } = this;
+    const { services, settings, file } = this;
     this.isScheduled = false;
     try {
-      // Nobody has looked yet what lies there from an earlier time.
-      if (file.state === "off") {
-        directory.make();
-        directory.read();
-      }
+      if (file.state === "off") this.openDirectory();
     } catch (error) {
       this.endRewrite(error as Error, services.clock.monotonicMs());
       return false;
@@ -319,7 +325,7 @@ export class AppendOnly {
     const isFresh = this.needsFreshBase || file.state !== "on";
     services.log("notice", "Background append only file rewriting started");
     const rewrite: AofRewrite = new AofRewrite(
-      directory,
+      this.directory,
       {
         ...services,
         runChores: (chores, done) => this.runChores(chores, done),
