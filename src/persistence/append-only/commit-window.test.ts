@@ -2,41 +2,63 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommitWindow } from "./commit-window.ts";
 
-/** Behind an fsync from 100 to 104 ms that 50 replies waited for. */
-function behindSync(): CommitWindow {
-  const window = new CommitWindow();
-  window.begin(100);
-  window.end(104, 50);
-  return window;
+const SYNC_MS = 4;
+
+/** A world of 50 clients that ask again `returnMs` after their reply; how long each fsync waited behind the one before. */
+function waitsOf(window: CommitWindow, returnMs: number, syncCount: number): number[] {
+  const waits: number[] = [];
+  let nowMs = 0;
+  for (let count = 0; count < syncCount; count++) {
+    window.begin(nowMs);
+    nowMs += SYNC_MS;
+    window.end(nowMs, 50);
+    const endedMs = nowMs;
+    while (window.isOpen(nowMs, nowMs - endedMs >= returnMs ? 50 : 10)) nowMs += 0.1;
+    waits.push(nowMs - endedMs);
+  }
+  return waits;
 }
 
-test("behind an fsync the next one waits for as many as there were, for a quarter of its time", () => {
-  const window = behindSync();
-  assert.equal(window.isOpen(104, 10), true);
-  assert.equal(window.isOpen(104.9, 49), true);
-  assert.equal(window.isOpen(104.5, 50), false);
-  assert.equal(window.isOpen(105, 10), false);
+test("clients that come back soon are waited for, all of them", () => {
+  const waits = waitsOf(new CommitWindow(), 1, 100);
+  for (const waitMs of waits.slice(20)) assert.ok(Math.abs(waitMs - 1) < 0.2, `waited ${waitMs} ms`);
 });
 
-test("nobody waits before the first fsync, nor long behind a slow one", () => {
+test("clients that take longer than an fsync are not waited for, but now and then to see whether they still do", () => {
+  const window = new CommitWindow();
+  const waits = waitsOf(window, 10, 320);
+  // By then it is learned.
+  assert.equal(waits.slice(32).filter((waitMs) => waitMs > 0).length, 9);
+  assert.ok(Math.max(...waits) <= SYNC_MS + 0.1);
+  // They have become faster.
+  assert.ok(
+    waitsOf(window, 1, 320)
+      .slice(200)
+      .filter((waitMs) => waitMs > 0.5).length > 100,
+  );
+});
+
+test("nobody waits before the first fsync, nor for more than there were, nor for clients of whom there is one", () => {
   assert.equal(new CommitWindow().isOpen(0, 0), false);
   const window = new CommitWindow();
   window.begin(0);
-  window.end(1000, 50);
-  assert.equal(window.isOpen(1001.9, 1), true);
-  assert.equal(window.isOpen(1002, 1), false);
+  window.end(SYNC_MS, 1);
+  assert.equal(window.isOpen(SYNC_MS, 1), false);
 });
 
-test("one client alone never waits for others", () => {
+test("a device that hangs makes nobody wait long behind it", () => {
   const window = new CommitWindow();
   window.begin(0);
-  window.end(4, 1);
-  assert.equal(window.isOpen(4, 1), false);
+  window.end(10_000, 50);
+  assert.equal(window.isOpen(10_003.9, 1), true);
+  assert.equal(window.isOpen(10_004, 1), false);
 });
 
 test("where time stands still it ends as well", () => {
-  const window = behindSync();
+  const window = new CommitWindow();
+  window.begin(0);
+  window.end(SYNC_MS, 50);
   let rounds = 0;
-  while (window.isOpen(104, 1)) rounds++;
+  while (window.isOpen(SYNC_MS, 1)) rounds++;
   assert.equal(rounds, 1000);
 });
