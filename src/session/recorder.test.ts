@@ -13,8 +13,6 @@ class LoggedWorld extends World {
     const { context } = this.dispatcher;
     context.keyspace.onRemoval = (database, record, reason) => context.removed(database, record, reason);
     this.cursor = context.log.openCursor();
-    // There is no file that replies would wait for.
-    this.session.gate.release(Number.POSITIVE_INFINITY);
   }
 
   /** What was recorded since the last call, words parted by spaces, commands by bars. */

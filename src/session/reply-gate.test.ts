@@ -57,6 +57,31 @@ describe("the reply gate", () => {
     assert.equal(other.sent, "c");
   });
 
+  test("holds nothing for a log that others read and nobody writes to a file, and nothing more once that has ended", () => {
+    const log = new CommandLog("d".repeat(40));
+    const gate = new ReplyGate(log);
+    const inner = new FakeConnection(1, {});
+    const gated = gate.wrap(inner);
+    const effect = (): void => {
+      log.begin(0, 1);
+      log.word("X");
+      log.endUnit(1, "");
+    };
+    log.openCursor();
+    effect();
+    write(gated, "a");
+    assert.equal(inner.sent, "a");
+    gate.begin();
+    effect();
+    write(gated, "b");
+    assert.equal(inner.sent, "a");
+    gate.stop();
+    assert.equal(inner.sent, "ab");
+    effect();
+    write(gated, "c");
+    assert.equal(inner.sent, "abc");
+  });
+
   test("holds what is written after an effect until the log is released as far as it was then", () => {
     const { gate, connect, effect, log } = bench();
     const { gated, inner } = connect();

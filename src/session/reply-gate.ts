@@ -7,7 +7,8 @@
  *
  *  I1  A client is told nothing that came to be by an effect which the log's file does not hold yet.
  *  I2  What one client is told leaves in the order in which it was written, also messages between replies.
- *  I3  While the log is where it should be, or nobody reads it, a write goes straight through.
+ *  I3  While the log is where it should be, or nobody writes it to a file (whoever else reads it), a write goes straight
+ *      through: between `begin` and `stop` somebody releases what is held, and at no other time is anything held.
  *  I4  The shared buffer is used again only when nothing that is held lies in it and no socket kept a part of it.
  *  Source: own design (DESIGN section 3, group commit).
  */
@@ -31,6 +32,8 @@ interface Held {
 
 export class ReplyGate {
   private readonly log: CommandLog;
+  /** Somebody writes the log to a file, and releases what waits for it (I3). */
+  private isGuarding: boolean;
   /** Replies up to here may leave. */
   private releasedOffset: number;
   private held: Held[];
@@ -39,6 +42,7 @@ export class ReplyGate {
 
   constructor(log: CommandLog) {
     this.log = log;
+    this.isGuarding = false;
     this.releasedOffset = 0;
     this.held = [];
     this.shared = new Uint8Array(0);
@@ -50,16 +54,22 @@ export class ReplyGate {
     return new GatedConnection(this, connection);
   }
 
-  /** The log is read from its end on: what was before it is nobody's to wait for. Nothing is held. */
+  /** The log is written to a file from its end on: what was before it is nobody's to wait for. Nothing is held. */
   begin(): void {
     this.release(Number.POSITIVE_INFINITY);
     this.releasedOffset = this.log.tailOffset;
+    this.isGuarding = true;
+  }
+
+  /** Nobody writes the log to a file any more: what was held leaves, and what comes is not held. */
+  stop(): void {
+    this.isGuarding = false;
+    this.release(Number.POSITIVE_INFINITY);
   }
 
   /** Whether what is written now has to wait. hot path */
   isShut(): boolean {
-    const { log } = this;
-    return log.isRecording && log.tailOffset > this.releasedOffset;
+    return this.isGuarding && this.log.tailOffset > this.releasedOffset;
   }
 
   /** Replies that wait. */

@@ -205,7 +205,7 @@ export class AppendOnlyFile {
     this.untrusted = undefined;
     this.setFault(undefined);
     if (cursor !== undefined) this.commandLog.closeCursor(cursor);
-    this.gate.release(this.commandLog.tailOffset);
+    this.gate.stop();
     if (writer !== undefined) this.queue.drop(writer.file);
     this.queue.leave();
     this.queue = this.newQueue();
