@@ -7,12 +7,14 @@
  *      1795240503, 1795240503250        seconds or milliseconds since 1970
  *      5 minutes ago, 90s ago, now      from now on backwards
  *
- *  I1  What cannot be understood, or is no day of the calendar, is undefined: nothing is guessed.
+ *  I1  What cannot be understood, or is no day of the calendar, is undefined: nothing is guessed. So is an hour that the
+ *      clocks pass over in spring, but for midnight: the day begins then when it does. An hour that they show twice in
+ *      autumn is the first: with an offset it can be either.
  */
 
 const DAY = /^(\d{4})-(\d{1,2})-(\d{1,2})$/;
 const TIME = /^(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6}))?)?$/;
-const ZONE = /(Z|[+-]\d{2}:?\d{2})$/i;
+const ZONE = /(Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)$/i;
 const AGO =
   /^(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?)(?:\s+ago)$/i;
 
@@ -69,8 +71,14 @@ function compose(
   const utc = Date.UTC(year, month - 1, day, hours, minutes, seconds, ms);
   const check = new Date(utc);
   // Another day or time than was written: there is no such one.
-  if (check.getUTCMonth() !== month - 1 || check.getUTCDate() !== day || minutes > 59 || seconds > 59) return undefined;
-  if (zone === undefined) return new Date(year, month - 1, day, hours, minutes, seconds, ms).getTime();
+  if (check.getUTCFullYear() !== year || check.getUTCMonth() !== month - 1 || check.getUTCDate() !== day)
+    return undefined;
+  if (minutes > 59 || seconds > 59) return undefined;
+  if (zone === undefined) {
+    const local = new Date(year, month - 1, day, hours, minutes, seconds, ms);
+    const isShown = local.getHours() === hours && local.getMinutes() === minutes;
+    return isShown || hours + minutes === 0 ? local.getTime() : undefined;
+  }
   if (/^z$/i.test(zone)) return utc;
   const sign = zone.startsWith("-") ? -1 : 1;
   const offsetMinutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2));
