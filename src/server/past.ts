@@ -31,9 +31,8 @@ export class Past {
     this.timeline = timeline;
     this.plan = plan;
     this.timeMs = timeMs;
-    this.refusal = new ReplyError(
-      `READONLY This server shows the data as of ${momentText(timeMs)}: nothing can be changed.`,
-    );
+    const moment = plan.reached.timeMs > 0 ? momentText(timeMs) : positionText(plan.reached);
+    this.refusal = new ReplyError(`READONLY This server shows the data as of ${moment}: nothing can be changed.`);
   }
 
   /**
@@ -45,7 +44,7 @@ export class Past {
     try {
       const timeline = Timeline.open(host.disk, config.utf8("dir"));
       const plan = makePlan(timeline, target);
-      const timeMs = target.kind === "time" ? target.timeMs : plan.reached.timeMs;
+      const timeMs = target.kind === "time" ? target.timeMs : timeOf(plan, host);
       const name = `as-of-${new Date(timeMs).toISOString().replace(/[-:.]/g, "")}`;
       for (const words of [
         ["appendonly", "no"],
@@ -84,6 +83,11 @@ export class Past {
   }
 }
 
+/** A log of Redis may say no times: then the base's, which is earlier, so that what was there is there (I2). */
+function timeOf({ reached, base }: Plan, host: Host): number {
+  return [reached.timeMs, base.timeMs].find((timeMs) => timeMs > 0) ?? host.clock.nowMs();
+}
+
 function targetOf(wanted: string, nowMs: number): Target {
   const offset = /^offset:(\d+)$/.exec(wanted);
   if (offset !== null) return { kind: "offset", offset: Number(offset[1]) };
@@ -98,7 +102,9 @@ function targetOf(wanted: string, nowMs: number): Target {
 
 function explained(error: unknown): unknown {
   if (!(error instanceof TimelineFault)) return error;
-  return new StartFailure(error.hint === "" ? error.message : `${error.message}. Hint: ${error.hint}`, { cause: error });
+  return new StartFailure(error.hint === "" ? error.message : `${error.message}. Hint: ${error.hint}`, {
+    cause: error,
+  });
 }
 
 class StandingClock implements Clock {
