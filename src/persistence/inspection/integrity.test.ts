@@ -157,6 +157,20 @@ test("a torn tail anywhere but in the last increment may not be cut", () => {
   assert.equal(problemAt(commands, FOLDER).isTornTail, false);
 });
 
+test("the last increment that holds something may be cut: a crash of a rewrite leaves an empty one behind it", () => {
+  const torn = Buffer.concat([command("SET", "a", "1"), command("SET", "b", "1").subarray(0, -3)]);
+  const disk = diskWith({
+    [BASE]: golden("compact"),
+    [INCREMENT]: torn,
+    [`${FOLDER}/appendonly.aof.2.incr.aof`]: "",
+    [MANIFEST]: manifest(1, [1, 2]),
+  });
+  for (const path of ["/data", FOLDER, MANIFEST, INCREMENT]) {
+    const problem = problemAt(disk, path);
+    assert.deepEqual([problem.isTornTail, problem.path, problem.wholeBytes], [true, INCREMENT, 27], path);
+  }
+});
+
 test("an append-only file without a manifest beside it may be cut, and so may one behind an RDB", () => {
   const torn = Buffer.concat([command("SET", "a", "1"), Buffer.from("*2\r\n$3\r\nDEL")]);
   for (const [bytes, whole] of [

@@ -50,7 +50,7 @@ export interface Place {
   /** Of a single file only that; of a data directory snapshots and old files. */
   readonly files: readonly PlacedFile[];
   readonly logs: readonly AofPlace[];
-  /** The file that may end torn, as a crash leaves it: the last increment, or the only append-only file there is. */
+  /** The file that may end torn, as a crash leaves it: the last increment with commands, or the only append-only file. */
   readonly tail: PlacedFile | undefined;
   /** Why there is no such file, as a sentence; "" when there is one. */
   readonly noTailReason: string;
@@ -155,9 +155,15 @@ function tailOf(logs: readonly AofPlace[], files: readonly PlacedFile[]): TailPa
           : "there are several append-only files here: give one of them",
     };
   }
-  const last = logs[0]!.live.at(-1);
-  if (last !== undefined && last.role === "increment") return { tail: last, noTailReason: "" };
+  const tail = lastIncrement(logs[0]!);
+  if (tail !== undefined) return { tail, noTailReason: "" };
   return { tail: undefined, noTailReason: "no increment is known here: only the tail of the last one is ever cut" };
+}
+
+/** The last increment that holds something: a rewrite that a crash ended leaves an empty one behind it. */
+function lastIncrement({ live }: AofPlace): PlacedFile | undefined {
+  const increments = live.filter(({ role }) => role === "increment");
+  return increments.findLast(({ bytes }) => bytes !== 0) ?? increments.at(-1);
 }
 
 /** A file by itself: where a manifest lies beside it, that says what the file is. */
@@ -169,7 +175,7 @@ function singleFile(disk: Disk, file: PlacedFile): Pick<Place, "files"> & TailPa
     const log = readLog(disk, directory, join(directory, name), { problems: [], notes: [] });
     const known = [...log.live, ...log.superseded].find((part) => part.name === file.name);
     if (known === undefined) continue;
-    const isLast = known.role === "increment" && known.name === log.live.at(-1)?.name;
+    const isLast = known.name === lastIncrement(log)?.name;
     const noTailReason = isLast ? "" : `${name} does not name it as the last increment, and only that is ever cut`;
     return { files: [known], tail: isLast ? known : undefined, noTailReason };
   }

@@ -5,7 +5,8 @@
  *                                     └ offset goes on          └ "gap": what follows does not belong to what was before
  *
  *  I1  Offsets and times go on from file to file, unless a file says others.
- *  I2  Only the last increment may end inside of a command or transaction: the walk ends before it, and `torn` says so.
+ *  I2  Only the last increment that holds something may end inside of a command or transaction: the walk ends before it,
+ *      and `torn` says so.
  *  I3  Every other damage is a TimelineFault that names the file and the byte.
  */
 
@@ -28,7 +29,7 @@ export interface Gap {
   readonly after: LogPosition;
 }
 
-/** The last increment ends with bytes that are no whole unit. */
+/** The log ends with bytes that are no whole unit. */
 export interface TornTail {
   readonly path: string;
   readonly wholeBytes: number;
@@ -107,8 +108,8 @@ export class LogWalk {
       return this.reader.next();
     } catch (error) {
       const { file, index } = this.increment;
-      const isLast = index === this.timeline.increments.length - 1;
-      if (!(error instanceof AofFault) || error.kind !== "truncated" || !isLast) throw fileFault(file, error);
+      const isTorn = error instanceof AofFault && error.kind === "truncated" && this.timeline.mayBeTorn(index);
+      if (!isTorn) throw fileFault(file, error);
       const lostBytes = this.file!.size() - error.wholeBytes;
       this.torn = { path: file.path, wholeBytes: error.wholeBytes, lostBytes, what: error.message };
       return "end";
@@ -136,7 +137,7 @@ export class LogWalk {
   private openNext(): boolean {
     const { index } = this.increment;
     const before = this.position();
-    if (index >= this.lastIndex) {
+    if (index >= this.lastIndex || this.torn !== undefined) {
       this.close();
       return false;
     }

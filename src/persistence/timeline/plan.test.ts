@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { VirtualDisk } from "../../../test/support/virtual-disk.ts";
 import { commandBytes } from "../../history/formats/aof-file.test.support.ts";
 import { matchCommand } from "./command-match.ts";
 import { LogWalk } from "./log-walk.ts";
@@ -273,6 +274,18 @@ describe("damage", () => {
     assert.equal(plan(maker, NEWEST).torn?.what, "the file ends inside of a command");
   });
 
+  test("at the end of a file with nothing but an empty one behind it is left out: a crash of a rewrite leaves that", () => {
+    const maker = fiveKeys();
+    const name = "appendonly.aof.3.incr.aof";
+    cut(maker, name, maker.bytes(name).subarray(0, -1));
+    maker.rotate();
+    const found = plan(maker, NEWEST);
+    assert.equal(found.torn?.path, `${FOLDER}/${name}`);
+    assert.equal(keys(state(maker, NEWEST)), "0 a, 0 b, 0 c, 0 d");
+    maker.send("SET", "f", 1);
+    assertFault(() => plan(maker, NEWEST), /3\.incr\.aof: .*, and other files follow it/);
+  });
+
   test("at the end of another file is an error that names file and place", () => {
     const maker = fiveKeys();
     cut(maker, "appendonly.aof.2.incr.aof", maker.bytes("appendonly.aof.2.incr.aof").subarray(0, -1));
@@ -354,6 +367,16 @@ describe("files of Redis", () => {
     assert.equal(found.reached.timeMs, 101_000);
     assert.match(found.notes.join(), /whole seconds/);
   });
+});
+
+test("the folder of the files may be named by a path without a slash", () => {
+  const maker = fiveKeys();
+  const disk = new VirtualDisk();
+  for (const folder of ["appendonlydir", "./appendonlydir"]) disk.makeDirectory(folder);
+  for (const name of maker.disk.list(FOLDER)) {
+    for (const folder of ["appendonlydir", "./appendonlydir"]) disk.put(`${folder}/${name}`, maker.bytes(name));
+  }
+  assert.equal(Timeline.open(disk, "appendonlydir").increments.length, 3);
 });
 
 test("folders without a log are refused with what to do", () => {

@@ -10,6 +10,7 @@
  *  I3  Where two neighbours do not fit (another replication id, another offset, a missing file) there is a gap: what is
  *      behind it is reached from a base behind it only.
  *  I4  Files of Redis say no positions: their offsets count from 0 at the first increment.
+ *  I5  The last increment that holds something may end torn: a rewrite names its increment before it writes to it.
  *
  *  Source: the files as aof-directory.ts writes them.
  */
@@ -143,15 +144,22 @@ export class Timeline {
   private endOffset(increment: Increment): number {
     if (increment.file.bytes < 0) return increment.offset;
     const file = this.disk.open(increment.file.path, "read");
+    const reader = new AofReader(file, { startLogOffset: increment.offset });
     try {
-      const reader = new AofReader(file, { startLogOffset: increment.offset });
       while (reader.next() !== "end");
-      return reader.state().logOffset;
+      return reader.wholeLogOffset;
     } catch (error) {
+      const isTorn = error instanceof AofFault && error.kind === "truncated" && this.mayBeTorn(increment.index);
+      if (isTorn) return reader.wholeLogOffset;
       throw fileFault(increment.file, error);
     } finally {
       file.close();
     }
+  }
+
+  /** Whether nothing follows increment `index` but empty ones: a rewrite that a crash ended leaves such (I5). */
+  mayBeTorn(index: number): boolean {
+    return this.increments.slice(index + 1).every(({ file }) => file.bytes === 0);
   }
 
   /** Bytes of all increments that are there. */
@@ -184,7 +192,7 @@ function findDirectory(disk: Disk, directory: string): AofDirectory {
       const names =
         directoryName === ""
           ? {
-              dataDirectory: directory.slice(0, Math.max(slash, 0)),
+              dataDirectory: slash === -1 ? "." : directory.slice(0, slash),
               directoryName: directory.slice(slash + 1),
               fileName,
             }
