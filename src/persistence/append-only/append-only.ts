@@ -323,6 +323,7 @@ export class AppendOnly {
       return false;
     }
     const isFresh = this.needsFreshBase || file.state !== "on";
+    const wasIncomplete = this.isIncomplete;
     services.log("notice", "Background append only file rewriting started");
     const rewrite: AofRewrite = new AofRewrite(
       this.directory,
@@ -331,7 +332,10 @@ export class AppendOnly {
         runChores: (chores, done) => this.runChores(chores, done),
         rotate: (path) => this.rotate(path, isFresh),
         describe: (offset) => this.describe(offset),
-        ended: (error) => this.endRewrite(error, rewrite.startMs),
+        ended: (error) => {
+          if (error !== undefined) this.isIncomplete ||= wasIncomplete;
+          this.endRewrite(error, rewrite.startMs);
+        },
       },
       {
         isFresh,
