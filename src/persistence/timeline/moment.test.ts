@@ -60,18 +60,18 @@ test("what is no moment is not guessed", () => {
 });
 
 test("an hour that the clocks pass over in spring is no moment, and the one that they show twice is its first", (t) => {
-  const zone = process.env["TZ"];
+  const zone = process.env.TZ;
   t.after(() => {
-    if (zone === undefined) delete process.env["TZ"];
-    else process.env["TZ"] = zone;
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
   });
-  process.env["TZ"] = "Europe/Berlin";
+  process.env.TZ = "Europe/Berlin";
   assert.equal(parseMoment("2026-03-29 01:59:59", NOW), Date.UTC(2026, 2, 29, 0, 59, 59));
   assert.equal(parseMoment("2026-03-29 02:30", NOW), undefined);
   assert.equal(parseMoment("2026-03-29 03:00", NOW), Date.UTC(2026, 2, 29, 1));
   assert.equal(parseMoment("2026-10-25 02:30", NOW), Date.UTC(2026, 9, 25, 0, 30));
   assert.equal(parseMoment("2026-10-25 02:30+01:00", NOW), Date.UTC(2026, 9, 25, 1, 30));
-  process.env["TZ"] = "Africa/Cairo";
+  process.env.TZ = "Africa/Cairo";
   assert.equal(parseMoment("2026-04-24", NOW), Date.UTC(2026, 3, 23, 22));
 });
 
