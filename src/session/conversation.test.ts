@@ -151,10 +151,11 @@ function timeArguments(argumentCount: number): number {
 }
 
 test("a request of a million arguments in small pieces costs time linear in its size", () => {
-  const small = timeArguments(125_000);
-  const large = timeArguments(1_000_000);
-  // Linear work gives 8, quadratic work 64.
-  assert.ok(large / small < 24, `${large / small} times the time for 8 times the arguments`);
+  // Linear work gives 8, quadratic work 64 each time; others on the machine may spoil a measurement, but not all of them.
+  const ratios: number[] = [];
+  do ratios.push(timeArguments(1_000_000) / timeArguments(125_000));
+  while (ratios.at(-1)! >= 24 && ratios.length < 5);
+  assert.ok(ratios.at(-1)! < 24, `${ratios} times the time for 8 times the arguments`);
 });
 
 test("a value of 64 MB in pieces of 64 KB is copied a bounded number of times", (context) => {

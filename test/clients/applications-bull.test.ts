@@ -78,12 +78,13 @@ describe("bull", () => {
     const queue = open("times");
     const order: number[] = [];
     let ticks = 0;
-    void queue.process("wait", 1, async (job) => void order.push(job.data.delay));
-    void queue.process("tick", 1, async () => void ticks++);
     const timestamp = Date.now(); // of all of them, however long adding takes; the types do not know it
     for (const delay of [300, 100, 200]) await queue.add("wait", { delay }, { delay, timestamp } as Bull.JobOptions);
     await queue.add("tick", {}, { repeat: { every: 60, limit: 4 } });
     assert.equal((await queue.getRepeatableJobs()).length, 1);
+    // Only now: a job of 300 ms would overtake one of 100 ms that is added 200 ms after it.
+    void queue.process("wait", 1, async (job) => void order.push(job.data.delay));
+    void queue.process("tick", 1, async () => void ticks++);
     await waitUntil("all have run", async () => (await queue.getCompletedCount()) === 7);
     assert.deepEqual(order, [100, 200, 300]);
     assert.equal(ticks, 4);
@@ -127,8 +128,8 @@ describe("bull", () => {
     assert.equal(await queue.getPausedCount(), 15);
     const runs: number[] = [];
     void queue.process(1, async (job) => void runs.push(job.data.index));
-    await queue.resume();
     const began = performance.now();
+    await queue.resume();
     await waitUntil("all are completed", async () => (await queue.getCompletedCount()) === 15);
     assert.ok(performance.now() - began >= 150, "the limit holds jobs back");
     assert.deepEqual(

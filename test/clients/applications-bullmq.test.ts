@@ -221,6 +221,7 @@ describe("bullmq", () => {
     rescuer.on("stalled", (id) => stalled.push(id));
     await waitUntil("the job is completed", async () => (await job.getState()) === "completed");
     assert.equal((await queue.getJob(job.id!))?.returnvalue, "rescued");
+    await waitUntil("it was told", () => stalled.length > 0);
     assert.deepEqual(stalled, [job.id]);
     letGo();
     await lost.close(true);
@@ -242,8 +243,8 @@ describe("bullmq", () => {
     });
     assert.equal(await queue.isPaused(), true);
     assert.equal(starts.length, 0);
-    await queue.resume();
     const began = performance.now();
+    await queue.resume();
     await waitUntil("all have run", () => starts.length === 31);
     // Thirty-one jobs, ten in 200 ms: three times a pause in between.
     assert.ok(performance.now() - began >= 400, "the limit holds jobs back");

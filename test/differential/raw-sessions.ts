@@ -9,7 +9,7 @@
  */
 import { RawClient, type RawTarget } from "../support/raw-client.ts";
 
-const END_TIMEOUT_MS = 8000;
+const END_TIMEOUT_MS = 60_000;
 
 export interface RawSession {
   readonly name: string;

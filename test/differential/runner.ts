@@ -25,7 +25,7 @@ import { compareStreamFacts } from "./compare-streams.ts";
 import { type CommandForm, drawForm, type Family, pickForm, type Setting } from "./grammar.ts";
 import { compareAsIn72, findKnownDifference, type Place } from "./known-differences.ts";
 
-const REPLY_TIMEOUT_MS = 10_000;
+const REPLY_TIMEOUT_MS = 60_000;
 /** Connections are replaced now and then, for what RESET leaves as it is. */
 const SEQUENCES_PER_CONNECTION = 50;
 const SEQUENCES_PER_SPLIT = 11;

@@ -133,15 +133,23 @@ test("who is refused leaves one line, with the same reason", async () => {
   for (const [reason, visit] of stories) {
     for (const { server, tlsPort } of subjects) {
       const lines = (): string[] => server.log().match(/Error accepting a client connection: .*/g) ?? [];
+      await untilLogRead(server);
       const before = lines().length;
       await visit(tlsPort);
       await waitUntil(`${server.name} logs: ${reason}`, () => lines().length > before);
-      assert.equal(await redisCli(server, ["PING"]), "PONG");
+      await untilLogRead(server);
       assert.equal(lines().length, before + 1, lines().slice(before).join("\n"));
       assert.match(lines().at(-1)!, new RegExp(`: error:0A[0-9A-F]{6}:SSL routines::${reason}`));
     }
   }
 });
+
+/** Waits until all has been read that the server has logged so far: lines come by another way than replies. */
+async function untilLogRead(server: ChildServer): Promise<void> {
+  const mark = `mark ${Math.random()}`;
+  assert.equal(await redisCli(server, ["DEBUG", "LOG", mark]), "OK");
+  await waitUntil("the mark is in the log", () => server.log().includes(mark));
+}
 
 const OLD: ConnectionOptions = { minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "ALL@SECLEVEL=0" };
 

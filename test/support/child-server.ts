@@ -9,25 +9,29 @@
  *  I3  When the test process ends, the children end with it (exit hook), whatever the tests did.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { RawClient } from "./raw-client.ts";
 import { createFolder, removeFolder } from "./temp.ts";
 
-const START_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
+/**
+ * A TCP port of 127.0.0.1 that was free a moment ago. It lies below those that systems give to outgoing connections and
+ * to whoever asks for any port: of these, one that was free may belong to somebody else before a server is started on it.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_000);
+    const isFree = await new Promise<boolean>((resolve) => {
+      const probe = createServer();
+      probe.once("error", () => resolve(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 /** Directives as a test writes them: `{ "maxmemory-policy": "allkeys-lru", save: "" }`. */
@@ -87,7 +91,8 @@ export class ChildServer {
         this.output.push(`${fault.message}\n`);
         finish(-1, null);
       });
-      child.once("exit", finish);
+      // Later than its exit: then all that it wrote has been read.
+      child.once("close", finish);
     });
   }
 

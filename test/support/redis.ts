@@ -21,7 +21,7 @@ export interface ToolResult {
 /** Runs a program to its end (`input` on its standard input). Resolves for every exit code; rejects when it cannot be run. */
 export function runTool(program: string, args: readonly string[], input?: string | Buffer): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
-    const limits = { maxBuffer: 64 << 20, timeout: 120_000 };
+    const limits = { maxBuffer: 64 << 20, timeout: 300_000 };
     const child = execFile(program, args, limits, (fault, stdout, stderr) => {
       if (fault !== null && typeof fault.code !== "number") reject(fault);
       else resolve({ code: typeof fault?.code === "number" ? fault.code : 0, stdout, stderr });

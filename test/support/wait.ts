@@ -10,7 +10,7 @@ const POLL_MS = 10;
 export async function waitUntil<T>(
   what: string,
   probe: () => Promise<T | undefined | false | null> | T | undefined | false | null,
-  limitMs = 15_000,
+  limitMs = 60_000,
 ): Promise<T> {
   const deadlineMs = performance.now() + limitMs;
   for (;;) {
