@@ -7,7 +7,6 @@
  */
 
 import type { Command } from "commander";
-import type { Host } from "../core/host.ts";
 import { quoted } from "../persistence/timeline/command-text.ts";
 import { type DiffWishes, findChanges, type KeyChange, type KeyState } from "../persistence/timeline/diff.ts";
 import type { LogPosition } from "../persistence/timeline/log-walk.ts";
@@ -17,14 +16,13 @@ import { modelOf, payloadKind, type ValueModel } from "../persistence/timeline/v
 import { changeText, SHORT_VALUE, streamFields, valueText, WHOLE_VALUE } from "../persistence/timeline/value-text.ts";
 import { Headless } from "../server/headless.ts";
 import { nodeHost } from "../server/host/node-host.ts";
-import { openTimeline, readMoment, readNumber, translated } from "./going-back.ts";
+import { openLocated, readMoment, readNumber, watched } from "./going-back.ts";
 import {
   CliFailure,
   formatCount,
   formatTime,
   isoTime,
   isUtf8,
-  Progress,
   print,
   printJson,
   runSubcommand,
@@ -76,7 +74,7 @@ function diff(options: DiffOptions): void {
   if (from === undefined) throw wrongUsage("diff", "--from or --from-offset says where to begin");
   const to = readTarget("to", options.to, options.toOffset, nowMs) ?? { kind: "newest" };
   const wishes = readWishes(options);
-  const timeline = translated(() => openTimeline(host, options.dir));
+  const timeline = openLocated(host, options.dir);
   const first = watched(host, "Reading the log", timeline.logBytes(), (update) => makePlan(timeline, from, [], update));
   const second = watched(host, "Reading the log", timeline.logBytes(), (update) =>
     makePlanFrom(timeline, first.base, to, update),
@@ -111,20 +109,6 @@ function readWishes({ match, type }: DiffOptions): DiffWishes {
     throw wrongUsage("diff", `--type takes one of ${TYPES.join(", ")}, not '${type}'`);
   }
   return { ...(match === undefined ? {} : { match }), ...(type === undefined ? {} : { type }) };
-}
-
-function watched<Result>(
-  host: Host,
-  label: string,
-  total: number,
-  action: (update: (doneBytes: number) => void) => Result,
-): Result {
-  const progress = new Progress({ label, total, unit: "bytes", clock: host.clock });
-  try {
-    return translated(() => action((doneBytes) => progress.update(doneBytes)));
-  } finally {
-    progress.end();
-  }
 }
 
 // ---- text -------------------------------------------------------------------------------------------------------------

@@ -286,6 +286,23 @@ describe("everkey diff", () => {
 });
 
 describe("files of the real server", () => {
+  test("have their moments in order for diff, though they say no offsets", async (t) => {
+    const dir = temporaryFolder(t, "going-back");
+    const folder = join(dir, "appendonlydir");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "appendonly.aof.manifest"), "file appendonly.aof.1.incr.aof seq 1 type i\n");
+    const records = [100, 200].flatMap((seconds) => [
+      Buffer.from(`#TS:${seconds}\r\n`),
+      commandBytes("SET", `k${seconds}`, "1"),
+    ]);
+    writeFileSync(join(folder, "appendonly.aof.1.incr.aof"), Buffer.concat(records));
+    const forwards = await everkey("diff", "--dir", dir, "--from", "150", "--to", "250");
+    assert.match(forwards.stdout, /^1 created, 0 changed, 0 deleted/m, forwards.stderr);
+    const backwards = await everkey("diff", "--dir", dir, "--from", "250", "--to", "150");
+    assert.match(backwards.stderr, /the second moment lies before the first one/);
+    assert.equal(backwards.code, 1);
+  });
+
   test("are gone back in by time and offset, across a rewrite", async (t) => {
     const dir = temporaryFolder(t, "going-back");
     const server = await startRedis({ directives: { appendonly: "yes", "aof-timestamp-enabled": "yes" }, dir });

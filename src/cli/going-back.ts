@@ -6,11 +6,18 @@ import { parseMoment } from "../persistence/timeline/moment.ts";
 import { Timeline } from "../persistence/timeline/timeline.ts";
 import { TimelineFault } from "../persistence/timeline/timeline-fault.ts";
 import { ArenaExhausted } from "../store/arena/arena.ts";
-import { CliFailure, wrongUsage } from "./output.ts";
+import { CliFailure, Progress, wrongUsage } from "./output.ts";
 
 /** Opens the timeline of a data directory, or of an append-only directory itself. */
 export function openTimeline(host: Host, directory: string): Timeline {
-  return Timeline.open(host.disk, withoutSlash(directory));
+  return translated(() => Timeline.open(host.disk, withoutSlash(directory)));
+}
+
+/** The same, with the offsets counted that no file says: where positions are shown, or compared. */
+export function openLocated(host: Host, directory: string): Timeline {
+  const timeline = openTimeline(host, directory);
+  translated(() => timeline.locate());
+  return timeline;
 }
 
 export function withoutSlash(path: string): string {
@@ -31,6 +38,21 @@ export function translated<Result>(action: () => Result): Result {
       );
     }
     throw error;
+  }
+}
+
+/** Runs `action` like `translated`, with a bar for the `totalBytes` that it reads. */
+export function watched<Result>(
+  host: Host,
+  label: string,
+  totalBytes: number,
+  action: (update: (doneBytes: number) => void) => Result,
+): Result {
+  const progress = new Progress({ label, total: totalBytes, unit: "bytes", clock: host.clock });
+  try {
+    return translated(() => action((doneBytes) => progress.update(doneBytes)));
+  } finally {
+    progress.end();
   }
 }
 

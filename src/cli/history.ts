@@ -19,7 +19,7 @@ import { positionText } from "../persistence/timeline/plan.ts";
 import type { Base, Timeline } from "../persistence/timeline/timeline.ts";
 import { Headless } from "../server/headless.ts";
 import { nodeHost } from "../server/host/node-host.ts";
-import { openTimeline, readMoment, readNumber, translated } from "./going-back.ts";
+import { openLocated, readMoment, readNumber, translated } from "./going-back.ts";
 import { colorsFor, formatBytes, formatTime, isoTime, isUtf8, Progress, runSubcommand } from "./output.ts";
 
 interface HistoryOptions {
@@ -81,11 +81,7 @@ async function showHistory(options: HistoryOptions): Promise<void> {
     },
     new Headless(host).commands,
   );
-  const timeline = translated(() => {
-    const opened = openTimeline(host, options.dir);
-    opened.locate();
-    return opened;
-  });
+  const timeline = openLocated(host, options.dir);
   const range = incrementsBetween(timeline, filter.fromMs, filter.toMs);
   const form = options.json === true ? new JsonForm() : new TextForm(timeline, options.full === true);
   await new Listing(host, timeline, filter, form, limit).run(range, options);

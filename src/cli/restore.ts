@@ -21,7 +21,7 @@ import type { Timeline } from "../persistence/timeline/timeline.ts";
 import { Headless } from "../server/headless.ts";
 import { nodeHost } from "../server/host/node-host.ts";
 import { REDIS_VERSION } from "../server/version.ts";
-import { openTimeline, readMoment, readNumber, translated } from "./going-back.ts";
+import { openTimeline, readMoment, readNumber, translated, watched } from "./going-back.ts";
 import {
   CliFailure,
   facts,
@@ -30,7 +30,6 @@ import {
   formatDuration,
   formatTime,
   isoTime,
-  Progress,
   print,
   printJson,
   runSubcommand,
@@ -87,18 +86,16 @@ function restore(options: RestoreOptions): void {
   const target = readTarget(options, host.clock.nowMs());
   const exceptions = (options.except ?? []).map((text) => readNumber("restore", "--except", text, 0));
   const output = readOutput(host, options);
-  const timeline = translated(() => openTimeline(host, options.dir));
-  const plan = withProgress(host, "Reading the log", timeline.logBytes(), (update) =>
-    translated(() => makePlan(timeline, target, exceptions, update)),
+  const timeline = openTimeline(host, options.dir);
+  const plan = watched(host, "Reading the log", timeline.logBytes(), (update) =>
+    makePlan(timeline, target, exceptions, update),
   );
   const isJson = options.json === true;
   if (!isJson) print(planText(timeline, plan, target));
   const startMs = host.clock.monotonicMs();
   const headless = new Headless(host);
   const totalBytes = plan.baseBytes + plan.logBytes;
-  const replay = withProgress(host, "Replaying", totalBytes, (update) =>
-    translated(() => carryOut(timeline, plan, headless, update)),
-  );
+  const replay = watched(host, "Replaying", totalBytes, (update) => carryOut(timeline, plan, headless, update));
   const nowMs = host.clock.nowMs();
   const expiries = countExpiries(headless.keyspace, nowMs);
   translated(() => changeExpiries(headless.keyspace, expiry, Math.max(0, nowMs - (plan.reached.timeMs || nowMs))));
@@ -189,20 +186,6 @@ function realPath(path: string): string {
 }
 
 // ---- what is done -----------------------------------------------------------------------------------------------------
-
-function withProgress<Result>(
-  host: Host,
-  label: string,
-  total: number,
-  action: (update: (doneBytes: number) => void) => Result,
-): Result {
-  const progress = new Progress({ label, total, unit: "bytes", clock: host.clock });
-  try {
-    return action((doneBytes) => progress.update(doneBytes));
-  } finally {
-    progress.end();
-  }
-}
 
 /** A state that is not the newest, or lacks something, is the beginning of another history. */
 function positionOf(host: Host, plan: Plan): LogPosition {
