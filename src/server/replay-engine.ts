@@ -7,9 +7,9 @@
 
 import type { DiskFile } from "../core/host.ts";
 import { AofReader } from "../history/formats/aof-reader.ts";
+import { startsWithSnapshot } from "../history/formats/rdb-reader.ts";
 import { SnapshotLoader } from "../history/snapshot/snapshot-loader.ts";
 import type { ReplayEngine } from "../persistence/timeline/engine.ts";
-import { startsWithSnapshot } from "../persistence/timeline/timeline.ts";
 import type { Dispatcher } from "../session/dispatcher.ts";
 import { Replayer } from "../session/replayer.ts";
 import type { Session } from "../session/session.ts";

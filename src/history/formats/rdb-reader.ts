@@ -12,11 +12,14 @@
  *  Source: the format's public descriptions; files written by real servers.
  */
 
+import type { DiskFile } from "../../core/host.ts";
 import * as rdb from "./rdb-constants.ts";
 import { RdbFault } from "./rdb-fault.ts";
 import { type ByteSource, latin1, RdbInput } from "./rdb-input.ts";
 import { readValue, skipModuleData, skipValue } from "./rdb-values.ts";
 import type { ValueVisitor } from "./value-visitor.ts";
+
+const SIGNATURE = "REDIS";
 
 export const RECORD_END = 0;
 export const RECORD_KEY = 1;
@@ -101,7 +104,7 @@ export class RdbReader {
     input.reading = "header";
     input.raw(9);
     const text = input.text();
-    if (!text.startsWith("REDIS")) throw new RdbFault(0, "header", "Wrong signature: this is no RDB file of Redis");
+    if (!text.startsWith(SIGNATURE)) throw new RdbFault(0, "header", "Wrong signature: this is no RDB file of Redis");
     if (!/^[0-9]{4}$/.test(text.slice(5))) throw new RdbFault(5, "header", "the version is not a number");
     this.version = Number(text.slice(5));
     if (this.version < 1 || this.version > rdb.RDB_VERSION_MAX) {
@@ -297,4 +300,10 @@ export class RdbReader {
     if (!(error instanceof RdbFault) || error.key !== undefined || !this.hasKey) return error;
     return error.withKey(latin1(this.keyBytes, 0, Math.min(this.keyLength, 128)));
   }
+}
+
+/** Whether a file begins as a snapshot, and not with commands. Throws DiskFault. */
+export function startsWithSnapshot(file: DiskFile): boolean {
+  const head = new Uint8Array(SIGNATURE.length);
+  return file.readAt(head, 0, head.length, 0) === head.length && latin1(head, 0, head.length) === SIGNATURE;
 }

@@ -19,6 +19,7 @@ import type { Clock, Disk, DiskFile } from "../../core/host.ts";
 import { AofFault } from "../../history/formats/aof-fault.ts";
 import type { AofFile, AofManifest } from "../../history/formats/aof-manifest.ts";
 import { AofReader, type AofReaderOptions, type AofState } from "../../history/formats/aof-reader.ts";
+import { startsWithSnapshot } from "../../history/formats/rdb-reader.ts";
 import type { CommandLog } from "../../history/log/command-log.ts";
 import type { Request } from "../../protocol/request.ts";
 import type { Replayer } from "../../session/replayer.ts";
@@ -26,7 +27,6 @@ import type { LoadProgress } from "../snapshots.ts";
 import type { AofDirectory } from "./aof-directory.ts";
 
 const SLICE_MS = 5;
-const MAGIC = "REDIS";
 /** Refused commands that are named one by one. */
 const REFUSED_LOGGED_MAX = 10;
 /** Enough for the first line of an increment. */
@@ -289,10 +289,4 @@ export class AofLoader {
       writable.close();
     }
   }
-}
-
-function startsWithSnapshot(file: DiskFile): boolean {
-  const head = new Uint8Array(MAGIC.length);
-  const count = file.readAt(head, 0, head.length, 0);
-  return count === MAGIC.length && String.fromCharCode(...head) === MAGIC;
 }

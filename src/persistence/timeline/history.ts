@@ -6,10 +6,10 @@
 
 import { rdbTypeName } from "../../history/formats/rdb-constants.ts";
 import { RdbFault } from "../../history/formats/rdb-fault.ts";
-import { RdbReader, RECORD_END, RECORD_KEY } from "../../history/formats/rdb-reader.ts";
+import { RdbReader, RECORD_END, RECORD_KEY, startsWithSnapshot } from "../../history/formats/rdb-reader.ts";
 import type { CommandFilter } from "./command-filter.ts";
 import { LogWalk } from "./log-walk.ts";
-import { type Base, startsWithSnapshot, type Timeline } from "./timeline.ts";
+import type { Base, Timeline } from "./timeline.ts";
 import { TimelineFault } from "./timeline-fault.ts";
 
 const COMMANDS_PER_PROGRESS = 1 << 16;

@@ -18,7 +18,7 @@
 import type { Disk, DiskFile } from "../../core/host.ts";
 import { AofFault } from "../../history/formats/aof-fault.ts";
 import { AofReader } from "../../history/formats/aof-reader.ts";
-import { RdbReader, RECORD_AUX } from "../../history/formats/rdb-reader.ts";
+import { RdbReader, RECORD_AUX, startsWithSnapshot } from "../../history/formats/rdb-reader.ts";
 import { AofDirectory } from "../append-only/aof-directory.ts";
 import { isBase } from "../append-only/aof-history.ts";
 import { TimelineFault } from "./timeline-fault.ts";
@@ -302,9 +302,4 @@ function firstLines(file: DiskFile): IncrementHead {
     if (!(error instanceof AofFault)) throw error;
   }
   return { replicationId, offset, startMs };
-}
-
-export function startsWithSnapshot(file: DiskFile): boolean {
-  const head = new Uint8Array(5);
-  return file.readAt(head, 0, head.length, 0) === head.length && String.fromCharCode(...head) === "REDIS";
 }
