@@ -172,6 +172,22 @@ describe("rewriting", () => {
   });
 });
 
+describe("DEBUG LOADAOF", () => {
+  test("empties nothing when what came just before it does not reach the disk", async () => {
+    const bench = await serve(new VirtualDisk(), "--appendfsync", "no");
+    bench.peer.ask("SET", "a", "1");
+    let syncs = 0;
+    // The first is that of the command; the second one takes what others sent in the same turn.
+    bench.disk.fault = (_step, operation, path) =>
+      operation === "fsync" && path.endsWith(".incr.aof") && ++syncs === 2 ? "EIO" : undefined;
+    bench.peer.command("DEBUG", "LOADAOF");
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(syncs, 2);
+    assert.match(bench.peer.take(), /^-ERR Error trying to load the AOF files/);
+    assert.equal(bench.peer.ask("EXISTS", "a"), ":1\r\n");
+  });
+});
+
 describe("the history", () => {
   test("keeps what is superseded, in the order in which it was live, until it is too old", async () => {
     const bench = await serve(new VirtualDisk(), "--history-keep", "5h");

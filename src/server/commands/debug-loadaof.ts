@@ -40,6 +40,13 @@ export function loadLog(server: Server, context: CommandContext): void {
 async function load(server: Server): Promise<(reply: ReplyWriter) => void> {
   const { appendOnly, snapshots, keyspace, session, context, log } = server;
   const { onNew } = keyspace;
+  try {
+    // Others may have changed something since the command asked for this: it goes with what is emptied (I1).
+    appendOnly.file.syncNow();
+  } catch (error) {
+    log.write("warning", `DEBUG LOADAOF: ${(error as Error).message}`);
+    return (reply) => reply.error(LOAD_FAILED);
+  }
   session.gates.isLoading = true;
   if (snapshots.isRunning()) {
     snapshots.abort();
