@@ -44,3 +44,9 @@ test("a map that is counted late is an array of twice the length in RESP2", () =
     assert.equal(made(writer), protocol === 3 ? "%6\r\n:7\r\n" : "*12\r\n:7\r\n");
   }
 });
+
+test("a whole number that is infinite or none is a mistake of ours, not a reply and not a loop without end", () => {
+  for (const value of [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]) {
+    assert.throws(() => new ReplyWriter().integer(value), /whole number is infinite or none/);
+  }
+});

@@ -460,6 +460,7 @@ export class ReplyWriter {
       this.position = at + 1;
       return;
     }
+    assert(value < Number.POSITIVE_INFINITY, "a reply's whole number is infinite or none"); // the search would not end
     let size = 1;
     for (let limit = 10; limit <= value; limit *= 10) size++;
     let place = at + size;
