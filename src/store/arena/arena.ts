@@ -194,19 +194,14 @@ export class Arena {
   }
 
   /**
-   * Share of its frame's cells that are in use, for the cell at `address`: 1 for a run. The defragmenter moves cells out
-   * of frames with a low share.
+   * Whether moving the cell at `address` helps to empty its frame: less than `fillMax` (0 to 1) of the frame's cells is in
+   * use, and the next cell of this size would come from another frame. False for a run.
    */
-  frameFill(address: number): number {
+  isSparse(address: number, fillMax: number): boolean {
     const frame = address >>> FRAME_SHIFT;
     const sizeClass = this.state[frame]!;
-    return sizeClass === RUN_HEAD ? 1 : this.count[frame]! / CLASS_CELLS[sizeClass]!;
-  }
-
-  /** Whether the next cell of the same size as that at `address` would come from the same frame: moving it is no gain. */
-  isFillTarget(address: number): boolean {
-    const frame = address >>> FRAME_SHIFT;
-    return this.classHead[this.state[frame]!] === frame;
+    if (sizeClass === RUN_HEAD || this.classHead[sizeClass] === frame) return false;
+    return this.count[frame]! / CLASS_CELLS[sizeClass]! < fillMax;
   }
 
   /** Copies `length` bytes into the cell at `address`, `offset` bytes behind its start. */

@@ -605,7 +605,7 @@ export class Quicklist extends QuicklistNodes {
   relocate(root: number, fillMax: number, setRoot: (root: number) => void): number {
     const { arena } = this;
     let moved = 0;
-    if (this.isSparse(root, fillMax)) {
+    if (arena.isSparse(root, fillMax)) {
       const copy = this.create();
       for (const field of [HEAD, TAIL, ITEMS, NODES]) this.put(copy, field, this.get(root, field));
       arena.free(root);
@@ -614,7 +614,7 @@ export class Quicklist extends QuicklistNodes {
       moved++;
     }
     for (let node = this.get(root, HEAD); node !== 0; node = this.get(node, NEXT)) {
-      if (this.isSparse(this.get(node, CELL), fillMax)) {
+      if (arena.isSparse(this.get(node, CELL), fillMax)) {
         const old = this.get(node, CELL);
         const cell = arena.allocate(arena.capacity(old));
         arena.move(old, this.get(node, OFFSET), cell, this.get(node, OFFSET), this.get(node, BYTES));
@@ -622,17 +622,12 @@ export class Quicklist extends QuicklistNodes {
         arena.free(old);
         moved++;
       }
-      if (this.isSparse(node, fillMax)) {
+      if (arena.isSparse(node, fillMax)) {
         node = this.moveNode(root, node);
         moved++;
       }
     }
     return moved;
-  }
-
-  /** Whether moving the cell helps to empty its frame. */
-  private isSparse(address: number, fillMax: number): boolean {
-    return this.arena.frameFill(address) < fillMax && !this.arena.isFillTarget(address);
   }
 }
 

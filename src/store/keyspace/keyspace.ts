@@ -340,7 +340,7 @@ export class Keyspace extends ValueStore {
       if (records.isStructure(record)) {
         const structure = this.structureOf(records.type(record));
         moved += structure.relocate(cell, fillMax, (root) => records.setExternalAddress(record, root));
-      } else if (isSparse(arena, cell, fillMax)) {
+      } else if (arena.isSparse(cell, fillMax)) {
         const copy = arena.allocate(arena.capacity(cell));
         arena.move(cell, 0, copy, 0, extentSlack(records.extent(record)) + records.valueLength(record));
         records.setExternalAddress(record, copy);
@@ -348,7 +348,7 @@ export class Keyspace extends ValueStore {
         moved++;
       }
     }
-    if (isSparse(arena, record, fillMax)) {
+    if (arena.isSparse(record, fillMax)) {
       const bytes = arena.capacity(record);
       const copy = arena.allocate(bytes);
       arena.move(record, 0, copy, 0, bytes);
@@ -573,9 +573,4 @@ export class Keyspace extends ValueStore {
   verify(): void {
     verifyKeyspace(this);
   }
-}
-
-/** Whether moving the cell at `address` helps to empty its frame. */
-function isSparse(arena: Arena, address: number, fillMax: number): boolean {
-  return arena.frameFill(address) < fillMax && !arena.isFillTarget(address);
 }

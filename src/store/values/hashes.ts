@@ -542,7 +542,7 @@ export class Hashes extends TableStructure implements ValueView {
 
   protected override relocateParts(entry: number, fillMax: number): number {
     const cell = this.valueCell(entry);
-    if (cell === 0 || !this.isSparse(cell, fillMax)) return 0;
+    if (cell === 0 || !this.arena.isSparse(cell, fillMax)) return 0;
     this.arena.words[entry >>> SEGMENT_SHIFT]![((entry & UNIT_MASK) << 1) + 1] = this.movedCell(cell);
     this.arena.free(cell);
     return 1;

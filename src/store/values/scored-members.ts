@@ -266,7 +266,7 @@ export class ScoredMembers implements Structure {
     let isThere = tree.seekFirst(root);
     for (; isThere; isThere = tree.next()) {
       const entry = tree.value();
-      if (!isSparse(arena, entry, fillMax)) continue;
+      if (!arena.isSparse(entry, fillMax)) continue;
       const copy = arena.allocate(arena.capacity(entry));
       arena.move(entry, 0, copy, 0, arena.capacity(entry));
       table.locate(tableAddress, table.hashOf(entry), entry);
@@ -275,7 +275,7 @@ export class ScoredMembers implements Structure {
       arena.free(entry);
       moved++;
     }
-    if (isSparse(arena, root, fillMax)) {
+    if (arena.isSparse(root, fillMax)) {
       const copy = arena.allocate(ROOT_CELL_BYTES);
       arena.move(root, 0, copy, 0, ROOT_CELL_BYTES);
       setRoot(copy);
@@ -312,9 +312,4 @@ export class ScoredMembers implements Structure {
       assert(this.score(entry) === tree.score(), "I1: an entry stands at another score");
     }
   }
-}
-
-/** Whether moving the cell at `address` helps to empty its frame. */
-function isSparse(arena: Arena, address: number, fillMax: number): boolean {
-  return arena.frameFill(address) < fillMax && !arena.isFillTarget(address);
 }

@@ -1,7 +1,6 @@
 /** Looks at whole streams: bytes of their cells, their invariants, Redis's count of radix tree nodes; moves sparse cells. */
 
 import { assert } from "../../core/assert.ts";
-import type { Arena } from "../arena/arena.ts";
 import { isListpackEnd, LISTPACK_HEAD_BYTES, listpackCount, nextEntry } from "../encodings/listpack.ts";
 import { compareIds, copyId, fillId, makeId, type StreamId } from "./stream-id.ts";
 import { countEntryBytes, NODE_HEAD_BYTES } from "./stream-nodes.ts";
@@ -57,7 +56,7 @@ export function relocateStream(
     tree.seekRank(root, rank);
     const node = tree.value();
     const rest = nodes.restOf(node);
-    if (!isSparse(arena, node, fillMax) && (rest === 0 || !isSparse(arena, rest, fillMax))) continue;
+    if (!arena.isSparse(node, fillMax) && (rest === 0 || !arena.isSparse(rest, fillMax))) continue;
     const isTail = node === streams.tailOf(root);
     const copied = isTail ? nodes.enlarged(node, nodes.lengthOf(node)) : nodes.copied(node, nodes.epochOf(node));
     tree.setValue(root, copied);
@@ -68,10 +67,10 @@ export function relocateStream(
   const list = streams.groupsOf(root);
   for (let index = 0; index < streams.groups.groups.count(list); index++) {
     moved += streams.groups.relocatePending(streams.groups.groups.at(list, index), (cell) =>
-      isSparse(arena, cell, fillMax),
+      arena.isSparse(cell, fillMax),
     );
   }
-  if (isSparse(arena, root, fillMax)) {
+  if (arena.isSparse(root, fillMax)) {
     const bytes = arena.capacity(root);
     const copied = arena.allocate(bytes);
     arena.move(root, 0, copied, 0, bytes);
@@ -80,10 +79,6 @@ export function relocateStream(
     moved++;
   }
   return moved;
-}
-
-function isSparse(arena: Arena, address: number, fillMax: number): boolean {
-  return arena.frameFill(address) < fillMax && !arena.isFillTarget(address);
 }
 
 /**

@@ -144,7 +144,7 @@ export abstract class TableStructure implements Structure {
       for (let each = 0; each < count; each++) {
         const entry = chain.records[each]!;
         moved += this.relocateParts(entry, fillMax);
-        if (!this.isSparse(entry, fillMax)) continue;
+        if (!this.arena.isSparse(entry, fillMax)) continue;
         const copied = this.movedCell(entry);
         const isThere = tables.locate(root, tables.hashOf(entry), entry);
         assert(isThere, "an entry is not in its table");
@@ -171,7 +171,7 @@ export abstract class TableStructure implements Structure {
         if (words[place + 2]! >>> 24 !== LINK_TAG) break;
         const linked = words[place + SLOT_WORD + LINK_SLOT]!;
         bucket = linked;
-        if (!this.isSparse(linked, fillMax)) continue;
+        if (!this.arena.isSparse(linked, fillMax)) continue;
         bucket = this.movedCell(linked);
         words[place + SLOT_WORD + LINK_SLOT] = bucket;
         arena.free(linked);
@@ -180,22 +180,17 @@ export abstract class TableStructure implements Structure {
     }
     for (let extent = 0; extent < EXTENT_MAX; extent++) {
       const address = header[at + EXTENTS + extent]!;
-      if (address === 0 || !this.isSparse(address, fillMax)) continue;
+      if (address === 0 || !this.arena.isSparse(address, fillMax)) continue;
       header[at + EXTENTS + extent] = this.movedCell(address);
       arena.free(address);
       moved++;
     }
-    if (this.isSparse(root, fillMax)) {
+    if (this.arena.isSparse(root, fillMax)) {
       setRoot(this.movedCell(root));
       arena.free(root);
       moved++;
     }
     return moved;
-  }
-
-  /** Whether moving the cell at `address` helps to empty its frame. */
-  protected isSparse(address: number, fillMax: number): boolean {
-    return this.arena.frameFill(address) < fillMax && !this.arena.isFillTarget(address);
   }
 
   /** A copy of a cell; the old one is the caller's to free. Throws ArenaExhausted. */
