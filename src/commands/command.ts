@@ -437,6 +437,11 @@ export function keysFrom(index: number, ...flags: KeyFlag[]): KeySpec {
   return { flags, begin: { index }, find: { lastKey: -1, step: 1, limit: 0 } };
 }
 
+/** The keys behind the argument at `index`, which says how many they are. */
+export function countedKeys(index: number, ...flags: KeyFlag[]): KeySpec {
+  return { flags, begin: { index }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } };
+}
+
 function firstKey(...flags: KeyFlag[]): readonly KeySpec[] {
   return [keyAt(1, ...flags)];
 }

@@ -32,7 +32,7 @@ import {
 } from "../core/geohash.ts";
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { readInteger } from "./arguments.ts";
-import { type CommandContext, type CommandTable, KEY_READ } from "./command.ts";
+import { type CommandContext, type CommandTable, KEY_READ, keyAt } from "./command.ts";
 import { placeOfMember, readPlace, readUnit, replyDistance, replyPlace } from "./geo.ts";
 import { readSortedSet, WRONG } from "./zset.ts";
 import { storeNothing, storeRoot } from "./zset-range.ts";
@@ -406,7 +406,7 @@ export const GEO_SEARCH_COMMANDS: CommandTable = {
     flags: ["write", "denyoom", "movablekeys"],
     acl: ["geo"],
     keys: [
-      { flags: ["RO", "access"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
+      keyAt(1, "RO", "access"),
       { flags: ["OW", "update"], begin: { keyword: "STORE", startFrom: 6 }, find: { lastKey: 0, step: 1, limit: 0 } },
       {
         flags: ["OW", "update"],
@@ -433,7 +433,7 @@ export const GEO_SEARCH_COMMANDS: CommandTable = {
     flags: ["write", "denyoom", "movablekeys"],
     acl: ["geo"],
     keys: [
-      { flags: ["RO", "access"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
+      keyAt(1, "RO", "access"),
       { flags: ["OW", "update"], begin: { keyword: "STORE", startFrom: 5 }, find: { lastKey: 0, step: 1, limit: 0 } },
       {
         flags: ["OW", "update"],
@@ -505,10 +505,7 @@ export const GEO_SEARCH_COMMANDS: CommandTable = {
     arity: -8,
     flags: ["write", "denyoom"],
     acl: ["geo"],
-    keys: [
-      { flags: ["OW", "update"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
-      { flags: ["RO", "access"], begin: { index: 2 }, find: { lastKey: 0, step: 1, limit: 0 } },
-    ],
+    keys: [keyAt(1, "OW", "update"), keyAt(2, "RO", "access")],
     since: "6.2.0",
     group: "geo",
     complexity:

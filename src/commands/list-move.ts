@@ -13,7 +13,7 @@ import { ReplyError, SYNTAX, WRONG_TYPE } from "../protocol/errors.ts";
 import type { ReplyWriter } from "../protocol/reply-writer.ts";
 import { TYPE_LIST } from "../store/keyspace/record.ts";
 import { readInteger, readTimeoutMs } from "./arguments.ts";
-import { type CommandContext, type CommandTable, type KeySpec, keyAt } from "./command.ts";
+import { type CommandContext, type CommandTable, countedKeys, type KeySpec, keyAt } from "./command.ts";
 import { recordPop } from "./effects.ts";
 import { EVENT_LIST } from "./events.ts";
 import { findListForUpdate, NO_LIST, popMany, popOne, pushEvent, takeOff } from "./list.ts";
@@ -213,10 +213,6 @@ const KEYS_POPPED: readonly KeySpec[] = [
   { flags: ["RW", "access", "delete"], begin: { index: 1 }, find: { lastKey: -2, step: 1, limit: 0 } },
 ];
 
-function countedKeys(index: number): readonly KeySpec[] {
-  return [{ flags: ["RW", "access", "delete"], begin: { index }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } }];
-}
-
 const TIMEOUT_AS_DOUBLE = [["6.0.0", "The timeout may have a fraction."]] as const;
 
 export const LIST_MOVE_COMMANDS: CommandTable = {
@@ -249,7 +245,7 @@ export const LIST_MOVE_COMMANDS: CommandTable = {
     arity: -4,
     flags: ["write", "movablekeys"],
     acl: ["list"],
-    keys: countedKeys(1),
+    keys: [countedKeys(1, "RW", "access", "delete")],
     since: "7.0.0",
     group: "list",
     complexity: "O(N+M) where N is the number of keys, M the number of elements that are returned.",
@@ -313,7 +309,7 @@ export const LIST_MOVE_COMMANDS: CommandTable = {
     arity: -5,
     flags: ["write", "blocking", "movablekeys"],
     acl: ["list"],
-    keys: countedKeys(2),
+    keys: [countedKeys(2, "RW", "access", "delete")],
     since: "7.0.0",
     group: "list",
     complexity: "O(N+M) where N is the number of keys, M the number of elements that are returned.",

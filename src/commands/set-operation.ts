@@ -18,7 +18,15 @@ import { NO_EXPIRY } from "../store/keyspace/keyspace.ts";
 import { ENCODING_HASHTABLE, ENCODING_INTSET, ENCODING_LISTPACK } from "../store/keyspace/record.ts";
 import { SetBuilder } from "../store/values/set-builder.ts";
 import { readInteger } from "./arguments.ts";
-import { type CommandContext, type CommandTable, KEYS_READ, type KeySpec, keyAt, keysFrom } from "./command.ts";
+import {
+  type CommandContext,
+  type CommandTable,
+  countedKeys,
+  KEYS_READ,
+  type KeySpec,
+  keyAt,
+  keysFrom,
+} from "./command.ts";
 import { EVENT_GENERIC, EVENT_SET } from "./events.ts";
 import { findSet, NO_SET } from "./set.ts";
 
@@ -334,7 +342,7 @@ export const SET_OPERATION_COMMANDS: CommandTable = {
     arity: -3,
     flags: ["readonly", "movablekeys"],
     acl: ["set"],
-    keys: [{ flags: ["RO", "access"], begin: { index: 1 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } }],
+    keys: [countedKeys(1, "RO", "access")],
     since: "7.0.0",
     group: "set",
     complexity: SMALLEST,

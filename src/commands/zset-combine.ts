@@ -11,7 +11,7 @@
 import { ReplyError, SYNTAX, WRONG_TYPE } from "../protocol/errors.ts";
 import { TYPE_SET, TYPE_ZSET } from "../store/keyspace/record.ts";
 import { readInteger } from "./arguments.ts";
-import type { CommandContext, CommandTable } from "./command.ts";
+import { type CommandContext, type CommandTable, countedKeys, keyAt } from "./command.ts";
 import { storeNothing, storeRoot } from "./zset-range.ts";
 
 const NO_WEIGHT = new ReplyError("ERR weight value is not a float");
@@ -261,12 +261,15 @@ function countCommon(context: CommandContext): void {
   context.reply.integer(count);
 }
 
+const KEYS_COMBINED = [countedKeys(1, "RO", "access")];
+const KEYS_STORED = [keyAt(1, "OW", "update"), countedKeys(2, "RO", "access")];
+
 export const ZSET_COMBINE_COMMANDS: CommandTable = {
   ZDIFF: {
     arity: -3,
     flags: ["readonly", "movablekeys"],
     acl: ["sortedset"],
-    keys: [{ flags: ["RO", "access"], begin: { index: 1 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } }],
+    keys: KEYS_COMBINED,
     since: "6.2.0",
     group: "sorted-set",
     complexity:
@@ -279,10 +282,7 @@ export const ZSET_COMBINE_COMMANDS: CommandTable = {
     arity: -4,
     flags: ["write", "denyoom", "movablekeys"],
     acl: ["sortedset"],
-    keys: [
-      { flags: ["OW", "update"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
-      { flags: ["RO", "access"], begin: { index: 2 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } },
-    ],
+    keys: KEYS_STORED,
     since: "6.2.0",
     group: "sorted-set",
     complexity:
@@ -295,7 +295,7 @@ export const ZSET_COMBINE_COMMANDS: CommandTable = {
     arity: -3,
     flags: ["readonly", "movablekeys"],
     acl: ["sortedset"],
-    keys: [{ flags: ["RO", "access"], begin: { index: 1 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } }],
+    keys: KEYS_COMBINED,
     since: "6.2.0",
     group: "sorted-set",
     complexity:
@@ -309,7 +309,7 @@ export const ZSET_COMBINE_COMMANDS: CommandTable = {
     arity: -3,
     flags: ["readonly", "movablekeys"],
     acl: ["sortedset"],
-    keys: [{ flags: ["RO", "access"], begin: { index: 1 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } }],
+    keys: KEYS_COMBINED,
     since: "7.0.0",
     group: "sorted-set",
     complexity: "O(N*K) where N is the number of members of the smallest input and K the number of inputs.",
@@ -321,10 +321,7 @@ export const ZSET_COMBINE_COMMANDS: CommandTable = {
     arity: -4,
     flags: ["write", "denyoom", "movablekeys"],
     acl: ["sortedset"],
-    keys: [
-      { flags: ["OW", "update"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
-      { flags: ["RO", "access"], begin: { index: 2 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } },
-    ],
+    keys: KEYS_STORED,
     since: "2.0.0",
     group: "sorted-set",
     complexity:
@@ -338,7 +335,7 @@ export const ZSET_COMBINE_COMMANDS: CommandTable = {
     arity: -3,
     flags: ["readonly", "movablekeys"],
     acl: ["sortedset"],
-    keys: [{ flags: ["RO", "access"], begin: { index: 1 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } }],
+    keys: KEYS_COMBINED,
     since: "6.2.0",
     group: "sorted-set",
     complexity:
@@ -352,10 +349,7 @@ export const ZSET_COMBINE_COMMANDS: CommandTable = {
     arity: -4,
     flags: ["write", "denyoom", "movablekeys"],
     acl: ["sortedset"],
-    keys: [
-      { flags: ["OW", "update"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
-      { flags: ["RO", "access"], begin: { index: 2 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } },
-    ],
+    keys: KEYS_STORED,
     since: "2.0.0",
     group: "sorted-set",
     complexity:

@@ -11,7 +11,7 @@
 import { ReplyError, SYNTAX } from "../protocol/errors.ts";
 import { TYPE_ZSET } from "../store/keyspace/record.ts";
 import { readInteger, readTimeoutMs } from "./arguments.ts";
-import type { CommandContext, CommandTable, KeySpec } from "./command.ts";
+import { type CommandContext, type CommandTable, countedKeys, type KeySpec, keyAt } from "./command.ts";
 import { recordPop } from "./effects.ts";
 import { membersRemoved, WRONG, writeSortedSet } from "./zset.ts";
 
@@ -156,18 +156,14 @@ function popMany(context: CommandContext, isBlocking: boolean): void {
   else reply.nullArray();
 }
 
-const KEY_POP: readonly KeySpec[] = [
-  { flags: ["RW", "access", "delete"], begin: { index: 1 }, find: { lastKey: 0, step: 1, limit: 0 } },
-];
+const KEY_POP: readonly KeySpec[] = [keyAt(1, "RW", "access", "delete")];
 
 export const ZSET_POP_COMMANDS: CommandTable = {
   BZMPOP: {
     arity: -5,
     flags: ["write", "blocking", "movablekeys"],
     acl: ["sortedset"],
-    keys: [
-      { flags: ["RW", "access", "delete"], begin: { index: 2 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } },
-    ],
+    keys: [countedKeys(2, "RW", "access", "delete")],
     since: "7.0.0",
     group: "sorted-set",
     complexity:
@@ -209,9 +205,7 @@ export const ZSET_POP_COMMANDS: CommandTable = {
     arity: -4,
     flags: ["write", "movablekeys"],
     acl: ["sortedset"],
-    keys: [
-      { flags: ["RW", "access", "delete"], begin: { index: 1 }, find: { keyNumberIndex: 0, firstKey: 1, step: 1 } },
-    ],
+    keys: [countedKeys(1, "RW", "access", "delete")],
     since: "7.0.0",
     group: "sorted-set",
     complexity:
