@@ -47,7 +47,10 @@ export function writeSnapshotFile(disk: Disk, path: string, state: RestoredState
 
 /** Writes a data directory. Returns the bytes of its snapshot. Throws DiskFault. */
 export function writeDataDirectory(disk: Disk, path: string, state: RestoredState): number {
-  if (disk.status(path) === undefined) disk.makeDirectory(path);
+  if (disk.status(path) === undefined) {
+    disk.makeDirectory(path);
+    disk.syncDirectory(path.slice(0, Math.max(path.lastIndexOf("/"), 1)));
+  }
   const aof = new AofDirectory(disk, {
     dataDirectory: path,
     directoryName: "appendonlydir",
