@@ -71,7 +71,8 @@ async function start(parsed: ServerStart): Promise<void> {
       ...(past === undefined ? {} : { past }),
       config,
       log,
-      configFile: file,
+      // What the past needed to be set must not be written into it.
+      configFile: past === undefined ? file : undefined,
       preparesBackground: true,
       onExit: (code) => exit(code, pidFile),
     });
