@@ -11,8 +11,6 @@
 const BLOCK_BYTES = 64;
 const STEPS = 64;
 
-export const SHA256_BYTES = 32;
-
 export class Sha256 {
   private readonly state: Int32Array;
   private readonly start: Int32Array;

@@ -256,17 +256,7 @@ export class ReplyWriter {
     this.bulk(bytes, 0, bytes.length);
   }
 
-  /** Starts a bulk string whose `length` bytes follow through `raw`; the caller ends it with `bulkEnd`. */
-  bulkStart(length: number): void {
-    this.bulkHeader(36, length);
-  }
-
-  bulkEnd(): void {
-    this.room(2);
-    this.lineEnd();
-  }
-
-  /** Bytes as they are: pieces of a bulk string that was started, or a reply that was built elsewhere. */
+  /** Bytes as they are: a reply that was built elsewhere. */
   raw(source: Uint8Array, start: number, length: number): void {
     if (length >= OWN_PART_MIN) {
       if (this.position > 0) {

@@ -37,11 +37,6 @@ export class NameList {
     return this.arena.words[list >>> SEGMENT_SHIFT]![((list & UNIT_MASK) << 1) + FIRST + index]!;
   }
 
-  /** Another address for the cell at `index`, which was copied. */
-  setAt(list: number, index: number, cell: number): void {
-    this.arena.words[list >>> SEGMENT_SHIFT]![((list & UNIT_MASK) << 1) + FIRST + index] = cell;
-  }
-
   nameLength(cell: number): number {
     return this.arena.words[cell >>> SEGMENT_SHIFT]![(cell & UNIT_MASK) << 1]!;
   }
