@@ -142,7 +142,10 @@ export const keys: Family = {
       weight: 1.5,
     }),
     command("RESTORE", [key(), timeToLive(), goodDump, anyOrder([word("REPLACE")])], { maySpoil: false }),
-    command("RESTORE", [key(), unixMilliseconds(), goodDump, anyOrder([word("REPLACE")]), word("ABSTTL")]),
+    // Without its last word a time of 1 would be relative: a millisecond, in which the two servers need not agree.
+    command("RESTORE", [key(), unixMilliseconds(), goodDump, anyOrder([word("REPLACE")]), word("ABSTTL")], {
+      maySpoil: false,
+    }),
     command("RESTORE", [key(), fixed("0"), badDump, restoreOptions]),
     command("EXPIRE", [key(), timeToLive(), expireCondition], { weight: 1.5 }),
     command("PEXPIRE", [key(), timeToLive(), expireCondition], { weight: 1.5 }),
