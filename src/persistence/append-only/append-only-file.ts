@@ -23,7 +23,7 @@
  */
 
 import { DiskFault, reasonOf } from "../../core/faults.ts";
-import type { Clock, Disk, DiskFile } from "../../core/host.ts";
+import type { Clock, Disk, DiskFile, Timer } from "../../core/host.ts";
 import type { CommandLog, LogCursor } from "../../history/log/command-log.ts";
 import type { ReplyGate } from "../../session/reply-gate.ts";
 import { CommitWindow } from "./commit-window.ts";
@@ -78,6 +78,8 @@ export class AppendOnlyFile {
   /** Up to where the log is on the device. */
   private syncedOffset: number;
   private readonly window: CommitWindow;
+  /** Ends the wait for more. */
+  private gathering: Timer | undefined;
   /** The file whose fsync failed (I4). */
   private untrusted: DiskFile | undefined;
   private lastSyncMs: number;
@@ -102,6 +104,7 @@ export class AppendOnlyFile {
     this.queue = this.newQueue();
     this.syncedOffset = 0;
     this.window = new CommitWindow();
+    this.gathering = undefined;
     this.untrusted = undefined;
     this.lastSyncMs = 0;
     this.lastTryMs = 0;
@@ -206,6 +209,8 @@ export class AppendOnlyFile {
     this.setFault(undefined);
     if (cursor !== undefined) this.commandLog.closeCursor(cursor);
     this.gate.stop();
+    this.gathering?.cancel();
+    this.gathering = undefined;
     if (writer !== undefined) this.queue.drop(writer.file);
     this.queue.leave();
     this.queue = this.newQueue();
@@ -244,10 +249,7 @@ export class AppendOnlyFile {
       if (!isAwaited) this.gate.release(commandLog.tailOffset);
       return;
     }
-    if (isAwaited && this.window.isOpen(this.services.clock.monotonicMs(), this.gate.heldCount())) {
-      this.plan();
-      return;
-    }
+    if (isAwaited && this.gathers()) return;
     this.postponedMs = 0;
     try {
       writer.write(commandLog, cursor);
@@ -257,6 +259,19 @@ export class AppendOnlyFile {
     }
     if (isAwaited) this.sync();
     else this.gate.release(cursor.offset);
+  }
+
+  /** Whether the next fsync waits for more. Who comes meanwhile looks again; the timer is for those who do not come. */
+  private gathers(): boolean {
+    const { clock } = this.services;
+    const remainingMs = this.window.remainingMs(clock.monotonicMs(), this.gate.heldCount());
+    if (remainingMs === 0) return false;
+    // One that is left from an earlier wait only makes this one look again.
+    this.gathering ??= clock.after(remainingMs, () => {
+      this.gathering = undefined;
+      this.flush();
+    });
+    return true;
   }
 
   /** Whether what was recorded stays in memory because of an fsync that is under way. */
