@@ -22,7 +22,7 @@ import { pause, type Server, type Side } from "./servers.ts";
 
 const REPLAY_COMMANDS = { quick: 1_000_000, normal: 5_000_000, full: 5_000_000 };
 const HISTORY_COMMANDS = { quick: 1_000_000, normal: 10_000_000, full: 10_000_000 };
-const REPLAY_ROUNDS_MAX = { quick: 2, normal: 3, full: 3 };
+const REPLAY_ROUNDS_MAX = { quick: 1, normal: 3, full: 3 };
 const HISTORY_ROUNDS_MAX = { quick: 1, normal: 3, full: 3 };
 /** How often each key is written. */
 const WRITES_PER_KEY = 10;

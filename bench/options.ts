@@ -20,12 +20,12 @@ export interface Options {
   readonly subject: "everkey" | "redis";
 }
 
-const ROUNDS: Readonly<Record<Mode, number>> = { quick: 3, normal: 4, full: 6 };
+const ROUNDS: Readonly<Record<Mode, number>> = { quick: 2, normal: 4, full: 6 };
 
 const EXAMPLES = `
 Examples:
   npm run bench                                     everything, at full size
-  npm run bench -- --quick                          everything, smaller, under two minutes
+  npm run bench -- --quick                          the main commands, smaller: about two minutes
   npm run bench -- --only throughput --only memory  two of the measurements
   npm run bench -- --only GET,SET                   throughput of two commands
   npm run bench -- --node ~/node-24/bin/node        Everkey on another Node.js
@@ -38,7 +38,7 @@ Measurements: ${MEASUREMENTS.join(", ")}. Any other name given to --only is a co
 export function parseOptions(argv: readonly string[]): Options {
   const command = new Command("npm run bench --")
     .description("Measures Everkey beside the real redis-server, in turns, on this machine.")
-    .option("--quick", "everything, smaller, in under two minutes")
+    .option("--quick", "the main commands, smaller: about two minutes")
     .option("--full", "10 M keys for the stalls, longer and more rounds")
     .option("--only <names>", "measurements or commands, comma-separated; may be repeated", collect)
     .option("--rounds <count>", "rounds of each measurement; sides swap places each round", wholeNumber)

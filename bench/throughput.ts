@@ -59,9 +59,11 @@ async function open(plan: Plan, side: Side): Promise<Target> {
   return { server, client: await Client.open(server.port) };
 }
 
-/** Quick mode: the main families everywhere, the others at one key count and one depth. */
+/** Quick mode: GET and SET everywhere, the other main families with 100 k keys, the rest only when they are named. */
 function isInPlan(plan: Plan, family: Family, keyCount: number, depth: number): boolean {
-  return plan.mode !== "quick" || family.isMain === true || (keyCount === 100_000 && depth === 16);
+  if (plan.mode !== "quick" || family.name === "GET" || family.name === "SET") return true;
+  if (keyCount !== 100_000) return false;
+  return family.isMain === true || (plan.familyFilter !== undefined && depth === 16);
 }
 
 async function refillBoth(targets: Targets, family: Family, keyCount: number): Promise<void> {
